@@ -1,0 +1,34 @@
+/*
+ * ckpt.h - open whatever path a user has in hand.
+ *
+ * The one entry to the library: the mount and the commands call ck_open() and then work on the
+ * model (model.h, read.h, meta.h) and the tree (tree.h) that it leads to.
+ */
+#ifndef CK_CORE_CKPT_H
+#define CK_CORE_CKPT_H
+
+#include "model/model.h"
+
+enum {
+	CK_OPEN_FORCE = 1, /* a damaged checkpoint: open what is readable */
+};
+
+/*
+ * Opens SOURCE: a bundle's prefix, its .index, one of its .data-* shards, its .meta, a SavedModel
+ * folder or its saved_model.pb. *ret has one reference.
+ *
+ * Errors: CK_MISSING, CK_FOREIGN (one line says what it looks like and what was expected),
+ * CK_CORRUPT, CK_UNSUPPORTED; see err.h.
+ */
+int ck_open(const char *source, unsigned flags, struct ck_model **ret, struct ck_err *err);
+
+/* What ck_open would open, without opening it: for mount point checks and messages. */
+struct ck_location {
+	char *prefix; /* path of the bundle without its suffixes, not resolved */
+	char *folder; /* the folder that SOURCE stands for (a SavedModel), NULL for a bundle */
+};
+
+int ck_locate(const char *source, struct ck_location *ret, struct ck_err *err);
+void ck_location_done(struct ck_location *l);
+
+#endif
