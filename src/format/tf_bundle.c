@@ -38,9 +38,9 @@ static int load_header(struct load *l, struct ck_span value, struct ck_err *err)
 			       "a backup or save it again", l->path);
 	if (h.min_consumer > CK_TF_BUNDLE_VERSION || h.bad_consumer)
 		return ck_fail(err, CK_UNSUPPORTED, EOPNOTSUPP,
-			       "%s: was written for readers of version %d of the format, this is "
-			       "version %d: get a newer ckptfuse", l->path, h.min_consumer,
-			       CK_TF_BUNDLE_VERSION);
+			       "%s: says that readers of format version %d must not read it (it was "
+			       "written in version %d): get a newer ckptfuse", l->path,
+			       CK_TF_BUNDLE_VERSION, h.producer);
 	if (h.producer < 0 || h.num_shards < 0 || h.num_shards > SHARDS_MAX ||
 	    (h.endianness != 0 && h.endianness != 1))
 		return ck_fail(err, CK_CORRUPT, EIO,

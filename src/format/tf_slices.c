@@ -73,7 +73,7 @@ int ck_tf_slices_note(struct ck_tf_slices *t, struct ck_builder *b, struct ck_sp
 	ck_quote(quoted, sizeof(quoted), name.p, name.n);
 	if (!ck_mul_u64(e->elements, element, &bytes) || bytes > INT64_MAX)
 		return ck_builder_problem(b, var, err, "%s: variable %s is too large to exist",
-					  b->m->path, quoted);
+					  ck_source_path(b->m->index), quoted);
 	b->m->vars[var].offset = b->m->nslices;
 	b->m->vars[var].nbytes = bytes;
 	b->m->vars[var].shard = 0;
@@ -85,7 +85,7 @@ int ck_tf_slices_note(struct ck_tf_slices *t, struct ck_builder *b, struct ck_sp
 			return ck_builder_problem(b, var, err,
 						  "%s: variable %s has a slice that does not lie "
 						  "in its shape: save the checkpoint again",
-						  b->m->path, quoted);
+						  ck_source_path(b->m->index), quoted);
 		span_in_variable(e, start, extent, element, &slice);
 		r = ck_builder_dims(b, start, e->rank, &slice.start, err);
 		if (r == 0)
@@ -105,7 +105,7 @@ int ck_tf_slices_note(struct ck_tf_slices *t, struct ck_builder *b, struct ck_sp
 	}
 	return r == 0 ? 0 : ck_builder_problem(b, var, err,
 					       "%s: variable %s has a slice that cannot be read: "
-					       "save the checkpoint again", b->m->path, quoted);
+					       "save the checkpoint again", ck_source_path(b->m->index), quoted);
 }
 
 static int problem(struct ck_builder *b, uint32_t var, const char *what, struct ck_err *err)
@@ -116,7 +116,7 @@ static int problem(struct ck_builder *b, uint32_t var, const char *what, struct 
 	if (b->m->vars[var].flags & CK_VAR_DAMAGED)
 		return 0; /* said already */
 	return ck_builder_problem(b, var, err, "%s: partitioned variable %s: %s: "
-				  "save the checkpoint again", b->m->path,
+				  "save the checkpoint again", ck_source_path(b->m->index),
 				  ck_quote(quoted, sizeof(quoted), name.p, name.n), what);
 }
 

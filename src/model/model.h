@@ -115,7 +115,7 @@ static inline struct ck_span ck_var_name(const struct ck_model *m, const struct 
 
 static inline const uint64_t *ck_var_shape(const struct ck_model *m, const struct ck_var *v)
 {
-	return m->dims + v->shape;
+	return v->rank ? m->dims + v->shape : NULL; /* a file of scalars has no pool */
 }
 
 /* Number of elements; the format has checked that it fits. */
