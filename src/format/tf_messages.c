@@ -79,13 +79,12 @@ static bool parse_dim(struct ck_span msg, struct ck_tf_entry *e)
 	return true;
 }
 
+/* A message that is there twice counts as one with the fields of both, so nothing is reset here. */
 static bool parse_shape(struct ck_span msg, struct ck_tf_entry *e)
 {
 	struct ck_field f;
 	int r;
 
-	e->shape_ok = true;
-	e->rank = 0;
 	while ((r = ck_proto_next(&msg, &f)) > 0) {
 		if (is(&f, 2, CK_WIRE_LEN)) {
 			if (!parse_dim(f.bytes, e))

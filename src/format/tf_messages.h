@@ -2,8 +2,8 @@
  * tf_messages.h - the two messages of a V2 bundle's index: its header and its entries.
  *
  * tensorflow/core/protobuf/tensor_bundle.proto, tensor_shape.proto, tensor_slice.proto,
- * versions.proto. Fields may come in any order; of a field that is there twice the last counts;
- * unknown fields are stepped over.
+ * versions.proto. Fields may come in any order; of a number that is there twice the last
+ * counts, a message that is there twice is merged; unknown fields are stepped over.
  *
  *   BundleHeaderProto  1 num_shards int32, 2 endianness enum (0 little, 1 big), 3 version
  *   VersionDef         1 producer int32, 2 min_consumer int32, 3 bad_consumers repeated int32
