@@ -1,7 +1,7 @@
 /* varint.c - see varint.h. */
 #include "util/varint.h"
 
-bool ck_varint64(struct ck_span *s, uint64_t *ret)
+bool ck_varint64_long(struct ck_span *s, uint64_t *ret)
 {
 	uint64_t v = 0;
 
@@ -21,12 +21,12 @@ bool ck_varint64(struct ck_span *s, uint64_t *ret)
 	return false;
 }
 
-bool ck_varint32(struct ck_span *s, uint32_t *ret)
+bool ck_varint32_long(struct ck_span *s, uint32_t *ret)
 {
 	struct ck_span t = *s;
 	uint64_t v;
 
-	if (!ck_varint64(&t, &v) || v > UINT32_MAX || (size_t)(t.p - s->p) > 5)
+	if (!ck_varint64_long(&t, &v) || v > UINT32_MAX || (size_t)(t.p - s->p) > 5)
 		return false;
 	*s = t;
 	*ret = (uint32_t)v;

@@ -9,10 +9,29 @@
 
 #include "util/bytes.h"
 
+bool ck_varint64_long(struct ck_span *s, uint64_t *ret);
+bool ck_varint32_long(struct ck_span *s, uint32_t *ret);
+
 /* Takes one varint off the front of *s. False, with *s unchanged, when it is cut short or too
- * long; ck_varint32 also refuses values over 32 bits. */
-bool ck_varint64(struct ck_span *s, uint64_t *ret);
-bool ck_varint32(struct ck_span *s, uint32_t *ret);
+ * long; ck_varint32 also refuses values over 32 bits. Most varints of an index are one byte, and
+ * there are a dozen for each variable, so those are read inline. */
+static inline bool ck_varint64(struct ck_span *s, uint64_t *ret)
+{
+	if (!s->n || s->p[0] >= 0x80)
+		return ck_varint64_long(s, ret);
+	*ret = *s->p++;
+	s->n--;
+	return true;
+}
+
+static inline bool ck_varint32(struct ck_span *s, uint32_t *ret)
+{
+	if (!s->n || s->p[0] >= 0x80)
+		return ck_varint32_long(s, ret);
+	*ret = *s->p++;
+	s->n--;
+	return true;
+}
 
 /* Writes v to p (room for 10 bytes) and returns how many bytes that took. */
 size_t ck_varint_put(uint8_t *p, uint64_t v);

@@ -12,10 +12,9 @@
 #include "core/read.h"
 #include "core/show.h"
 #include "core/tree.h"
-#include "format/table.h"
 #include "format/tf_bundle.h"
-#include "util/crc32c.h"
-#include "util/varint.h"
+
+#include "repair.h"
 
 #include <stdlib.h>
 
@@ -119,37 +118,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* Writes the right checksum behind the block that the handle leads to; false where there is none. */
-static bool repair(uint8_t *data, size_t size, struct ck_span handle, struct ck_span *block)
-{
-	uint64_t off, n;
-
-	if (!ck_varint64(&handle, &off) || !ck_varint64(&handle, &n) || off > size ||
-	    n > size - off || size - off - n < CK_TABLE_TRAILER)
-		return false;
-	ck_put_le32(data + off + n + 1, ck_crc32c_mask(ck_crc32c(data + off, n + 1)));
-	*block = ck_span(data + off, n);
-	return true;
-}
-
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed)
 {
-	struct ck_span footer, index, block;
-	struct ck_block_cursor c;
-	uint64_t skip;
-
 	(void)seed;
 	size = LLVMFuzzerMutate(data, size, most);
-	if (size < CK_TABLE_FOOTER)
-		return size;
-	ck_put_le64(data + size - 8, CK_TABLE_MAGIC);
-	footer = ck_span(data + size - CK_TABLE_FOOTER, 40);
-	if (!ck_varint64(&footer, &skip) || !ck_varint64(&footer, &skip) ||
-	    !repair(data, size, footer, &index) || ck_block_open(&c, index) < 0)
-		return size;
-	while (ck_block_next(&c) > 0)
-		repair(data, size, c.value, &block);
-	ck_block_done(&c);
-	repair(data, size, footer, &index); /* a data block may overlap it */
+	repair_table(data, size);
 	return size;
 }
