@@ -39,9 +39,8 @@ static int open_shard(void *arg, uint32_t id, uint32_t num, struct ck_source **r
 		return ck_fail_nomem(err, prefix);
 	if (access(path.p, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return ck_fail(err, CK_CORRUPT, ENOENT,
-			       "%s: is missing, and variables lie in it: copy or download all "
-			       "%" PRIu32 " data file%s of the checkpoint", path.p, num,
-			       num == 1 ? "" : "s");
+			       "%s: is missing, and variables lie in it: copy or download every data "
+			       "file of the checkpoint (%" PRIu32 ")", path.p, num);
 	r = ck_source_open(path.p, &s, err);
 	if (r < 0)
 		return r;
@@ -59,7 +58,8 @@ static int load(const char *prefix, struct ck_source *index, unsigned flags,
 	struct ck_tf_shards shards = { .open = open_shard, .arg = (void *)(uintptr_t)prefix };
 	struct ck_model *m = ck_model_new("tensorflow", prefix);
 	struct ck_err why = CK_ERR_INIT;
-	char words[300];
+	char words[CK_SNIFF_ROOM];
+	enum ck_class cls;
 	int r;
 
 	if (!m)
@@ -67,10 +67,16 @@ static int load(const char *prefix, struct ck_source *index, unsigned flags,
 	r = ck_tf_bundle_load(m, index, &shards, flags & CK_OPEN_FORCE, &why);
 	if (r < 0) {
 		ck_model_unref(m);
+		if (why.cls == CK_CORRUPT && !(flags & CK_OPEN_FORCE))
+			return ck_fail(err, why.cls, why.errnum,
+				       "%s (what is readable can be opened with force)", why.text);
 		if (why.cls != CK_FOREIGN)
 			return ck_fail(err, why.cls, why.errnum, "%s", why.text);
-		ck_sniff(index, words, sizeof(words));
-		return ck_fail(err, CK_FOREIGN, EINVAL,
+		r = is_pointer(index, err);
+		if (r < 0)
+			return r;
+		cls = ck_sniff(index, words, sizeof(words));
+		return ck_fail(err, cls == CK_CORRUPT ? cls : CK_FOREIGN, EINVAL,
 			       "%s: looks like %s, where the index of a TensorFlow checkpoint was "
 			       "expected", ck_source_path(index), words);
 	}

@@ -66,7 +66,8 @@ static int block_read(struct ck_source *s, struct handle h, struct block *b, str
 	int r;
 
 	*b = (struct block){ 0 };
-	if (h.offset > room || h.size > room - h.offset || room - h.offset - h.size < CK_TABLE_TRAILER)
+	if (h.offset > room || h.size > room - h.offset ||
+	    room - h.offset - h.size < CK_TABLE_TRAILER)
 		return damaged(s, h.offset, "a block runs past the end of the file", err);
 	b->stored = malloc(h.size + CK_TABLE_TRAILER);
 	if (!b->stored)

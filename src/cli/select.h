@@ -1,0 +1,24 @@
+/*
+ * select.h - which variables the NAME operands of a command mean.
+ *
+ * A NAME is a variable's name, byte for byte, or else a pattern over whole names as fnmatch(3) has
+ * them: * and ? match / too, [...] and \ are as in the shell, all of them by bytes. A variable
+ * whose name is that very text wins over reading it as a pattern. A NAME that means nothing is an
+ * error.
+ */
+#ifndef CK_CLI_SELECT_H
+#define CK_CLI_SELECT_H
+
+#include "model/model.h"
+
+struct ck_selection {
+	uint32_t *vars; /* rising, so in the order of the checkpoint's index, each once */
+	uint32_t n;
+};
+
+/* All variables where nnames is 0. -ENOENT with CK_USAGE where a NAME means none. */
+int ck_select(const struct ck_model *m, char **names, int nnames, struct ck_selection *ret,
+	      struct ck_err *err);
+void ck_selection_done(struct ck_selection *s);
+
+#endif
