@@ -387,3 +387,12 @@ tensor: list (variant) []
 	[ -d "$MNT" ]
 	[ -z "$(ls "$MNT")" ]
 }
+
+@test "a = in a NAME may be written \\=, also beside what a glob would mean" {
+	for name in 'x*=[y]' 'dense/kernel=x' 'a=b=c'; do
+		"$CKPTCTL" cat "$data/names/model.ckpt" "$name" >plain
+		"$CKPTCTL" cat "$data/names/model.ckpt" "${name//=/\\=}" >escaped
+		[ -s plain ]
+		cmp plain escaped
+	done
+}

@@ -1,0 +1,239 @@
+/*
+ * dir.c - opendir, readdir, readdirplus (ops.h).
+ *
+ * Positions: 0 is ".", 1 is "..", 2 is .ckptfuse (in the root), and 3 + n the n-th of the tree's
+ * listing; in .ckptfuse 2 + n is the n-th file. They do not depend on what was read before, so
+ * that seeking works; the offset that goes with an entry is the position behind it.
+ *
+ * A listing that has begun goes on with the checkpoint that it began on; from position 0 it
+ * begins anew on the one that is shown now.
+ */
+#include "fuse/ops.h"
+
+#include "base/log.h"
+#include "fuse/handle.h"
+#include "fuse/reply.h"
+#include "fuse/special.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define FIRST 3 /* position of the tree's listing */
+
+/* An answer being filled. */
+struct answer {
+	fuse_req_t req;
+	struct ck_mount *m;
+	char *p;
+	size_t n, room;
+	bool plus;
+	bool bare; /* names only: the checkpoint is no longer the one shown */
+	uint64_t lookups; /* of the folder's slot, counted for the entries that came with a node */
+};
+
+void ck_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct ck_mount *m = ck_mount_of(req);
+	struct ck_handle *h = NULL;
+	struct ck_node n;
+	int r;
+
+	r = ck_node_find(m, ino, &n);
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	if (ck_node_is_dir(&n))
+		h = ck_handle_new(&n);
+	if (!h) {
+		r = ck_node_is_dir(&n) ? ENOMEM : ENOTDIR;
+		ck_node_done(m, &n);
+		fuse_reply_err(req, r);
+		return;
+	}
+	fi->fh = (uintptr_t)h;
+	/* The kernel may keep the listing; reload.c has it dropped. */
+	fi->cache_readdir = !h->aged;
+	fi->keep_cache = !h->aged;
+	if (fuse_reply_open(req, fi) < 0)
+		ck_handle_unref(m, h);
+}
+
+void ck_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	ck_handle_unref(ck_mount_of(req), ck_handle_of(fi));
+	fuse_reply_err(req, 0);
+}
+
+/* False when there is no room for the entry. */
+static bool add(struct answer *a, const char *name, const struct fuse_entry_param *e,
+		uint64_t next)
+{
+	size_t left = a->room - a->n, need;
+
+	if (a->plus)
+		need = fuse_add_direntry_plus(a->req, a->p + a->n, left, name, e, (off_t)next);
+	else
+		need = fuse_add_direntry(a->req, a->p + a->n, left, name, &e->attr, (off_t)next);
+	if (need > left)
+		return false;
+	a->n += need;
+	a->lookups += a->plus && e->ino != 0;
+	return true;
+}
+
+static bool add_plain(struct answer *a, const char *name, fuse_ino_t ino, mode_t type,
+		      uint64_t next)
+{
+	struct fuse_entry_param e = { .attr = { .st_ino = ino, .st_mode = type } };
+
+	return add(a, name, &e, next);
+}
+
+/*
+ * An entry with its attributes where they are at hand. They are not for texts that have to be
+ * made first, nor for strings, whose lengths have to be read; and not for what is damaged. The
+ * kernel then looks such an entry up if somebody wants to know, who gets the error, if any.
+ */
+static bool add_node(struct answer *a, const char *name, const struct ck_node *n, uint64_t next)
+{
+	uint32_t var = ck_node_var(n);
+	mode_t type = ck_node_is_dir(n) ? S_IFDIR : S_IFREG;
+	struct fuse_entry_param e;
+
+	if (a->plus && !a->bare &&
+	    (ck_node_is_dir(n) ||
+	     (var != CK_NO_VAR && n->slot->model->vars[var].dtype != CK_DT_STRING)) &&
+	    ck_entry_fill(a->m, n, &e, NULL) == 0)
+		return add(a, name, &e, next);
+	return add_plain(a, name, n->ino, type, next);
+}
+
+static fuse_ino_t parent_ino(const struct ck_node *dir)
+{
+	struct ck_entry e = { .kind = CK_KIND_DIR };
+
+	if (ck_node_is_special(dir) || ck_node_is_root(dir))
+		return FUSE_ROOT_ID;
+	e.node = ck_tree_parent(dir->slot->tree, (uint32_t)dir->node);
+	if (e.node == dir->slot->root)
+		return FUSE_ROOT_ID;
+	return ck_node_entry(dir, e, NULL).ino;
+}
+
+static void fill_special(struct answer *a, const struct ck_node *dir, uint64_t pos)
+{
+	const char *name;
+
+	for (; pos < UINT32_MAX && (name = ck_special_name((unsigned)pos - 1)); pos++) {
+		struct ck_node n = ck_node_special(dir, (unsigned)pos - 1);
+
+		if (!add_node(a, name, &n, pos + 1))
+			return;
+	}
+}
+
+static int fill_tree(struct answer *a, const struct ck_node *dir, uint64_t pos)
+{
+	ck_auto_buf struct ck_buf name = CK_BUF_INIT;
+	struct ck_slot *s = dir->slot;
+	struct ck_entry e;
+
+	if (pos == FIRST - 1) {
+		struct ck_node n = ck_node_special(dir, 0);
+
+		if (ck_node_is_root(dir) && !add_node(a, CK_SPECIAL_NAME, &n, FIRST))
+			return 0;
+		pos = FIRST;
+	}
+	for (pos -= FIRST; ck_tree_list(s->tree, (uint32_t)dir->node, &pos, &e); pos++) {
+		struct ck_node n = ck_node_entry(dir, e, NULL);
+
+		ck_buf_clear(&name);
+		ck_tree_spell(s->tree, s->root, e, &name);
+		if (ck_buf_failed(&name))
+			return -ENOMEM;
+		if (!add_node(a, name.p, &n, FIRST + pos + 1))
+			return 0;
+	}
+	return 0;
+}
+
+static int fill(struct answer *a, const struct ck_node *dir, uint64_t pos)
+{
+	if (pos == 0 && !add_plain(a, ".", dir->ino, S_IFDIR, 1))
+		return 0;
+	if (pos <= 1 && !add_plain(a, "..", parent_ino(dir), S_IFDIR, 2))
+		return 0;
+	if (pos < 2)
+		pos = 2;
+	if (ck_node_is_special(dir)) {
+		fill_special(a, dir, pos);
+		return 0;
+	}
+	return fill_tree(a, dir, pos);
+}
+
+/* The folder as the handle has it, with a reference; position 0 makes it the one shown now. */
+static int current_dir(struct ck_mount *m, struct ck_handle *h, uint64_t pos, struct ck_node *ret)
+{
+	struct ck_node n;
+	int r = 0;
+
+	pthread_mutex_lock(&h->lock);
+	if (pos == 0 && !ck_slots_is_current(&m->slots, h->slot)) {
+		r = ck_node_find(m, h->ino, &n);
+		if (r == 0)
+			ck_handle_move(m, h, &n);
+	}
+	if (r == 0) {
+		*ret = (struct ck_node){ .slot = h->slot, .ino = h->ino, .node = h->node,
+					 .kind = h->kind, .aged = h->aged };
+		ck_slot_ref(h->slot);
+	}
+	pthread_mutex_unlock(&h->lock);
+	return r;
+}
+
+static void read_dir(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
+{
+	struct answer a = { .req = req, .m = ck_mount_of(req), .room = size, .plus = plus };
+	struct ck_node dir;
+	int r;
+
+	r = current_dir(a.m, ck_handle_of(fi), (uint64_t)off, &dir);
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	/* The kernel drops what it remembers right after a new checkpoint is shown, and waits for
+	 * listings in work with that. Entries of the old one must not come in later. */
+	a.bare = dir.aged || !ck_slots_is_current(&a.m->slots, dir.slot);
+	a.p = malloc(size ? size : 1);
+	r = a.p ? fill(&a, &dir, (uint64_t)off) : -ENOMEM;
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+	} else {
+		/* Counted before the kernel has them, as it may forget them right away. */
+		__atomic_add_fetch(&dir.slot->refs, a.lookups, __ATOMIC_RELAXED);
+		if (fuse_reply_buf(req, a.p, a.n) < 0)
+			ck_slot_put(&a.m->slots, dir.slot, a.lookups);
+	}
+	free(a.p);
+	ck_node_done(a.m, &dir);
+}
+
+void ck_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		   struct fuse_file_info *fi)
+{
+	(void)ino;
+	read_dir(req, size, off, fi, false);
+}
+
+void ck_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		       struct fuse_file_info *fi)
+{
+	(void)ino;
+	read_dir(req, size, off, fi, true);
+}

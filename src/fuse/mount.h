@@ -1,0 +1,35 @@
+/*
+ * mount.h - one mount: what all its operations share.
+ *
+ * Filled before the session runs and constant from then on, except for the slots, which have their
+ * own locks. Every operation gets it as the session's user data.
+ */
+#ifndef CK_FUSE_MOUNT_H
+#define CK_FUSE_MOUNT_H
+
+#include "fuse/fuse.h"
+#include "fuse/options.h"
+#include "fuse/slot.h"
+
+#include <semaphore.h>
+
+struct ck_mount {
+	const struct ck_options *opt;
+	const char *cwd; /* where the program was started */
+	const char *source; /* absolute */
+	const char *mountpoint; /* absolute, or /dev/fd/N */
+	struct ck_slots slots;
+	uid_t uid; /* owner of all files */
+	gid_t gid;
+	mode_t file_mode;
+	mode_t dir_mode;
+	sem_t initialised; /* posted once INIT has been seen */
+	struct fuse_session *session;
+};
+
+static inline struct ck_mount *ck_mount_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+#endif
