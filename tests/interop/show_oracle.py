@@ -1,9 +1,10 @@
-"""Compares `ckptctl show` with what NumPy prints, over many random variables.
+"""Compares `ckptctl show` with TensorFlow's inspect_checkpoint, over many random variables.
 
-Variables of every element type are made from fixed seeds, written by TensorFlow, read back by
-TensorFlow's checkpoint reader and printed by Python, in summary and in full; `ckptctl show` has to
-print the same. The choice of values leans to where printing has to decide something: powers of two
-and of ten, the limits from which on numbers get an exponent, infinities, quotes in strings.
+Variables of every element type are made from a fixed seed and written by TensorFlow, in batches;
+for each batch `ckptctl show` has to print, in summary and in full, what inspect_checkpoint prints
+with NumPy's defaults and without NumPy's threshold. The choice of values leans to where printing
+has to decide something: powers of two and of ten, the limits from which on numbers get an exponent,
+infinities, quotes in strings.
 
 usage: show_oracle.py [--seed N] [--count N] [--folder DIR] CKPTCTL
 
@@ -11,6 +12,9 @@ NumPy 2.3 or later is needed, since that is whose rules for exponents `show` fol
 """
 
 import argparse
+import contextlib
+import io
+import itertools
 import os
 import subprocess
 import sys
@@ -21,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # pylint: disable=wrong-import-position
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.training import py_checkpoint_reader
+from tensorflow.python.tools import inspect_checkpoint
 
 EXPERIMENTAL = ("float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz",
                 "float8_e5m2fnuz", "float4_e2m1fn", "int4", "uint4", "int2", "uint2")
@@ -37,7 +41,6 @@ SHAPES = ((), (), (0,), (1,), (3, 0, 2), (7,), (40,), (1000,), (1001,), (2, 3), 
           (3, 400), (400, 3), (1, 1, 1001), (1001, 1, 1), (1, 1), (7, 7, 7, 7), (2,) * 10,
           (2,) * 11, (6, 6, 6, 6), (7, 2, 9, 8), (1,) * 20, (1,) * 40 + (3,), (1,) * 35 + (1100,),
           (0, 5), (5, 0), (2, 0, 1 << 40))
-
 
 BATCH = 200  # variables in a checkpoint
 
@@ -145,7 +148,7 @@ def tensor(rng, type_, shape):
 
 
 def write(rng, prefix, count):
-    """Writes a checkpoint of count variables and returns their names."""
+    """Writes a checkpoint of count random variables."""
     types = FLOATS * 6 + COMPLEX * 3 + INTEGERS + SMALL + (tf.bool, tf.string, tf.string,
                                                            tf.string) + tuple(QUANTISED)
     names, tensors = [], []
@@ -158,26 +161,29 @@ def write(rng, prefix, count):
         names.append("%03d_%s" % (i, type_.name))
     tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * count,
                       tensors=tensors)
-    return names
 
 
-def compare(ckptctl, prefix, names):
-    """Prints what differs and returns how many texts do."""
-    reader = py_checkpoint_reader.NewCheckpointReader(prefix)
+def inspected(prefix, threshold):
+    """What inspect_checkpoint --all_tensors prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, np.printoptions(threshold=threshold):
+        inspect_checkpoint.print_tensors_in_checkpoint_file(prefix, None, True)
+    return out.getvalue()
+
+
+def compare(ckptctl, prefix):
+    """Prints which variables are shown otherwise, and returns how many."""
     wrong = 0
-    for name in names:
-        value = reader.get_tensor(name)
-        for option, threshold in (((), 1000), (("--all",), sys.maxsize)):
-            with np.printoptions(threshold=threshold):
-                wanted = str(value) + "\n"
-            got = subprocess.run([ckptctl, "show", *option, prefix, name], check=False,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
-            if got != wanted.encode():
+    for option, threshold in (((), 1000), (("--all",), sys.maxsize)):
+        wanted = inspected(prefix, threshold).split("\ntensor: ")
+        run = subprocess.run([ckptctl, "show", *option, "--", prefix], check=False,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        got = run.stdout.decode("latin-1").split("\ntensor: ")
+        for one, other in itertools.zip_longest(wanted, got, fillvalue="nothing"):
+            if one != other:
                 wrong += 1
                 if wrong <= 10:
-                    print("%s: %s %s %s\n--- wanted\n%s--- got\n%s" %
-                          (prefix, name, getattr(value, "shape", ()), option, wanted[:3000],
-                           got.decode("latin-1")[:3000]))
+                    print("%s %s\n--- wanted\n%s\n--- got\n%s" %
+                          (prefix, option, one[:3000], other[:3000]))
     return wrong
 
 
@@ -194,8 +200,8 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         for done in range(0, args.count, BATCH):
             prefix = os.path.join(args.folder or scratch, "show-%d-%d" % (args.seed, done))
-            names = write(rng, prefix, min(BATCH, args.count - done))
-            wrong += compare(args.ckptctl, prefix, names)
+            write(rng, prefix, min(BATCH, args.count - done))
+            wrong += compare(args.ckptctl, prefix)
     print("%d variables, %d texts differ" % (args.count, wrong))
     return 1 if wrong else 0
 

@@ -1,0 +1,20 @@
+# Scripts and documents.
+
+EXTRA_DIST += \
+	.ci/run \
+	%D%/quickstart.sh \
+	%D%/run-tests.sh \
+	%D%/common.bash \
+	%D%/bench/README.md \
+	%D%/bench/floor.c \
+	%D%/bench/mkbundle.c \
+	%D%/bench/readers.c \
+	%D%/bench/run.sh \
+	doc/ARCHITECTURE.md
+
+dist_man_MANS = doc/ckptctl.1
+if WITH_FUSE
+dist_man_MANS += doc/ckptfuse.1
+endif
+
+dist_doc_DATA = README.md

@@ -1,0 +1,159 @@
+# The programs. Every file of a room is listed here: tests/bats/lint.bats compares.
+
+noinst_LIBRARIES += libckpt.a
+libckpt_a_SOURCES = \
+	%D%/util/buf.c \
+	%D%/util/buf.h \
+	%D%/util/bytes.h \
+	%D%/util/crc32c.c \
+	%D%/util/crc32c.h \
+	%D%/util/json.c \
+	%D%/util/json.h \
+	%D%/util/natural.c \
+	%D%/util/natural.h \
+	%D%/util/utf8.c \
+	%D%/util/utf8.h \
+	%D%/util/varint.c \
+	%D%/util/varint.h \
+	%D%/base/err.c \
+	%D%/base/err.h \
+	%D%/base/log.c \
+	%D%/base/log.h \
+	%D%/io/source.c \
+	%D%/io/source.h \
+	%D%/model/builder.c \
+	%D%/model/builder.h \
+	%D%/model/dtype.c \
+	%D%/model/dtype.h \
+	%D%/model/model.c \
+	%D%/model/model.h \
+	%D%/format/proto.c \
+	%D%/format/proto.h \
+	%D%/format/table.c \
+	%D%/format/table.h \
+	%D%/format/tf_bundle.c \
+	%D%/format/tf_bundle.h \
+	%D%/format/tf_messages.c \
+	%D%/format/tf_messages.h \
+	%D%/format/tf_slicekey.c \
+	%D%/format/tf_slicekey.h \
+	%D%/format/tf_slices.c \
+	%D%/format/tf_slices.h \
+	%D%/core/ckpt.h \
+	%D%/core/decimal.c \
+	%D%/core/decimal.h \
+	%D%/core/element.c \
+	%D%/core/element.h \
+	%D%/core/join.c \
+	%D%/core/join.h \
+	%D%/core/layout.c \
+	%D%/core/layout.h \
+	%D%/core/literal.c \
+	%D%/core/literal.h \
+	%D%/core/locate.c \
+	%D%/core/meta.c \
+	%D%/core/meta.h \
+	%D%/core/missing.c \
+	%D%/core/missing.h \
+	%D%/core/names.c \
+	%D%/core/names.h \
+	%D%/core/number.c \
+	%D%/core/number.h \
+	%D%/core/open.c \
+	%D%/core/read.c \
+	%D%/core/read.h \
+	%D%/core/show.c \
+	%D%/core/show.h \
+	%D%/core/sniff.c \
+	%D%/core/sniff.h \
+	%D%/core/statefile.c \
+	%D%/core/statefile.h \
+	%D%/core/strings.c \
+	%D%/core/strings.h \
+	%D%/core/survey.c \
+	%D%/core/survey.h \
+	%D%/core/tree.c \
+	%D%/core/tree.h \
+	%D%/core/tree_find.c \
+	%D%/core/tree_list.c \
+	%D%/core/tree_private.h \
+	%D%/core/verify.c
+libckpt_a_CPPFLAGS = $(CKPT_CPPFLAGS) $(ISAL_CFLAGS) $(SNAPPY_CFLAGS)
+
+CKPT_LIBS = libckpt.a $(SNAPPY_LIBS) $(ISAL_LIBS) $(SYS_LIBS)
+
+bin_PROGRAMS += ckptctl
+ckptctl_SOURCES = \
+	%D%/cli/cli.c \
+	%D%/cli/cli.h \
+	%D%/cli/cmd_cat.c \
+	%D%/cli/cmd_ls.c \
+	%D%/cli/cmd_show.c \
+	%D%/cli/cmd_umount.c \
+	%D%/cli/cmd_verify.c \
+	%D%/cli/main.c \
+	%D%/cli/select.c \
+	%D%/cli/select.h
+ckptctl_CPPFLAGS = $(CKPT_CPPFLAGS)
+ckptctl_LDADD = $(CKPT_LIBS)
+
+if WITH_FUSE
+bin_PROGRAMS += ckptfuse
+endif
+ckptfuse_SOURCES = \
+	%D%/fuse/daemon.c \
+	%D%/fuse/daemon.h \
+	%D%/fuse/dir.c \
+	%D%/fuse/entry.c \
+	%D%/fuse/file.c \
+	%D%/fuse/fuse.h \
+	%D%/fuse/handle.c \
+	%D%/fuse/handle.h \
+	%D%/fuse/help.c \
+	%D%/fuse/ino.h \
+	%D%/fuse/listing.c \
+	%D%/fuse/listing.h \
+	%D%/fuse/main.c \
+	%D%/fuse/mount.h \
+	%D%/fuse/mountinfo.c \
+	%D%/fuse/mountinfo.h \
+	%D%/fuse/mountpoint.c \
+	%D%/fuse/mountpoint.h \
+	%D%/fuse/node.c \
+	%D%/fuse/node.h \
+	%D%/fuse/ops.c \
+	%D%/fuse/ops.h \
+	%D%/fuse/options.c \
+	%D%/fuse/options.h \
+	%D%/fuse/path.c \
+	%D%/fuse/path.h \
+	%D%/fuse/readahead.c \
+	%D%/fuse/readahead.h \
+	%D%/fuse/reload.c \
+	%D%/fuse/reload.h \
+	%D%/fuse/reply.c \
+	%D%/fuse/reply.h \
+	%D%/fuse/rofs.c \
+	%D%/fuse/session.c \
+	%D%/fuse/session.h \
+	%D%/fuse/signals.c \
+	%D%/fuse/signals.h \
+	%D%/fuse/slot.c \
+	%D%/fuse/slot.h \
+	%D%/fuse/special.c \
+	%D%/fuse/special.h \
+	%D%/fuse/xattr.c
+ckptfuse_CPPFLAGS = $(CKPT_CPPFLAGS) $(FUSE_CFLAGS)
+ckptfuse_LDADD = $(CKPT_LIBS) $(FUSE_LIBS)
+
+# mount(8) looks for mount.TYPE, fuse's own helper for the name after "fuse.".
+if WITH_FUSE
+install-exec-hook:
+	$(MKDIR_P) "$(DESTDIR)$(sbindir)"
+	cd "$(DESTDIR)$(sbindir)" && rm -f mount.ckptfuse mount.fuse.ckptfuse && \
+	$(LN_S) "$(bindir)/`echo ckptfuse | $(SED) '$(transform)'`" mount.ckptfuse && \
+	$(LN_S) mount.ckptfuse mount.fuse.ckptfuse
+
+uninstall-hook:
+	rm -f "$(DESTDIR)$(sbindir)/mount.ckptfuse" "$(DESTDIR)$(sbindir)/mount.fuse.ckptfuse"
+endif

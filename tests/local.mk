@@ -1,0 +1,104 @@
+# Tests. All of them speak TAP, and each case counts singly. Every test_*.c, fuzz_*.c and *.bats
+# is listed here: tests/bats/lint.bats compares.
+
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+BATS_LOG_DRIVER = $(LOG_DRIVER)
+BATS_LOG_COMPILER = $(BATS)
+# bats' exit status repeats what its lines say.
+AM_BATS_LOG_DRIVER_FLAGS = --ignore-exit
+AM_BATS_LOG_FLAGS = --tap
+TEST_EXTENSIONS = .bats
+
+# Absolute paths: a test runs in a folder of its own. CKPTFUSE is empty in a build without it.
+AM_TESTS_ENVIRONMENT = \
+	SRCDIR='$(abs_top_srcdir)'; export SRCDIR; \
+	BUILDDIR='$(abs_top_builddir)'; export BUILDDIR; \
+	CKPTCTL='$(abs_top_builddir)/ckptctl$(EXEEXT)'; export CKPTCTL; \
+	CKPTFUSE='$(TESTED_CKPTFUSE)'; export CKPTFUSE; \
+	$(SAN_TESTS_ENVIRONMENT)
+if WITH_FUSE
+TESTED_CKPTFUSE = $(abs_top_builddir)/ckptfuse$(EXEEXT)
+else
+TESTED_CKPTFUSE =
+endif
+# A sanitizer's report must not pass for one of the programs' own exit codes.
+SAN_TESTS_ENVIRONMENT = \
+	ASAN_OPTIONS="exitcode=99:$${ASAN_OPTIONS-}"; export ASAN_OPTIONS; \
+	UBSAN_OPTIONS="print_stacktrace=1:$${UBSAN_OPTIONS-}"; export UBSAN_OPTIONS;
+
+# What several tests need: a library, and programs that bats files call. Every program that says
+# nothing else is linked with LDADD.
+
+check_LIBRARIES = %D%/libtest.a
+%C%_libtest_a_SOURCES = \
+	%D%/unit/mkindex.c \
+	%D%/unit/repair.c \
+	%D%/unit/mkindex.h \
+	%D%/unit/repair.h \
+	%D%/unit/tap.h
+LDADD = %D%/libtest.a $(CKPT_LIBS) $(JANSSON_LIBS)
+
+test_tools = \
+	%D%/unit/mutate
+check_PROGRAMS += $(test_tools)
+
+# Unit tests
+
+unit_tests = \
+	%D%/unit/test_bundle \
+	%D%/unit/test_join \
+	%D%/unit/test_names \
+	%D%/unit/test_show \
+	%D%/unit/test_sniff \
+	%D%/unit/test_table \
+	%D%/unit/test_util
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+# Fuzz targets. In every build each is linked with a main that replays its corpus; where clang's
+# fuzzer is there, tests/fuzz/libfuzzer_* look for new inputs as well.
+
+fuzz_replays = \
+	%D%/fuzz/fuzz_block \
+	%D%/fuzz/fuzz_index \
+	%D%/fuzz/fuzz_messages
+check_PROGRAMS += $(fuzz_replays)
+TESTS += $(fuzz_replays)
+%C%_fuzz_fuzz_block_SOURCES = %D%/fuzz/fuzz_block.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_index_SOURCES = %D%/fuzz/fuzz_index.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_messages_SOURCES = %D%/fuzz/fuzz_messages.c %D%/fuzz/replay.c
+
+FUZZER_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+if WITH_FUZZERS
+noinst_PROGRAMS += \
+	%D%/fuzz/libfuzzer_block \
+	%D%/fuzz/libfuzzer_index \
+	%D%/fuzz/libfuzzer_messages
+endif
+%C%_fuzz_libfuzzer_block_SOURCES = %D%/fuzz/fuzz_block.c
+%C%_fuzz_libfuzzer_block_LDFLAGS = $(FUZZER_LINK)
+%C%_fuzz_libfuzzer_index_SOURCES = %D%/fuzz/fuzz_index.c
+%C%_fuzz_libfuzzer_index_LDFLAGS = $(FUZZER_LINK)
+%C%_fuzz_libfuzzer_messages_SOURCES = %D%/fuzz/fuzz_messages.c
+%C%_fuzz_libfuzzer_messages_LDFLAGS = $(FUZZER_LINK)
+
+# The programs as a user meets them
+
+bats_tests = \
+	%D%/bats/cli.bats \
+	%D%/bats/lint.bats \
+	%D%/bats/mount.bats \
+	%D%/bats/mount_life.bats \
+	%D%/bats/mount_options.bats \
+	%D%/bats/mount_places.bats \
+	%D%/bats/mutation.bats \
+	%D%/bats/source.bats
+if HAVE_BATS
+TESTS += $(bats_tests)
+endif
+
+EXTRA_DIST += $(bats_tests) \
+	%D%/bats/helper.bash \
+	%D%/data \
+	%D%/interop \
+	%D%/fixtures
