@@ -174,6 +174,7 @@ void ck_daemon_failed(struct ck_daemon *d, enum ck_class code)
 
 	if (!first_to_tell(d))
 		return;
+	ck_daemon_outlive(); /* the parent ends when told; the pipe is still to be */
 	tell_parent(d, code);
 	if (!d->notify_pipe)
 		return;

@@ -3,22 +3,23 @@
  *
  * Positions: 0 is ".", 1 is "..", 2 is .ckptfuse (in the root), and 3 + n the n-th of the tree's
  * listing; in .ckptfuse 2 + n is the n-th file. They do not depend on what was read before, so
- * that seeking works; the offset that goes with an entry is the position behind it.
+ * that seeking works; the offset that goes with an entry is the position behind it, and above it
+ * the number of the slot that is listed. So nothing is kept for an open folder, and the kernel is
+ * told not to ask for opening and closing at all: walking a tree of many small folders costs half
+ * the requests.
  *
  * A listing that has begun goes on with the checkpoint that it began on; from position 0 it
  * begins anew on the one that is shown now.
  */
 #include "fuse/ops.h"
 
-#include "base/log.h"
-#include "fuse/handle.h"
-#include "fuse/reply.h"
 #include "fuse/special.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define FIRST 3 /* position of the tree's listing */
+#define POSITION_BITS 36 /* three for each of 2^32 nodes, and the first ones */
 
 /* An answer being filled. */
 struct answer {
@@ -28,42 +29,23 @@ struct answer {
 	size_t n, room;
 	bool plus;
 	bool bare; /* names only: the checkpoint is no longer the one shown */
+	bool folders_only; /* attributes for folders only */
+	uint64_t slot; /* the listed slot's number, at its place in an offset */
+	bool full; /* an entry did not fit: the kernel will ask for the rest */
 	uint64_t lookups; /* of the folder's slot, counted for the entries that came with a node */
 };
 
 void ck_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct ck_mount *m = ck_mount_of(req);
-	struct ck_handle *h = NULL;
-	struct ck_node n;
-	int r;
-
-	r = ck_node_find(m, ino, &n);
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
-	if (ck_node_is_dir(&n))
-		h = ck_handle_new(&n);
-	if (!h) {
-		r = ck_node_is_dir(&n) ? ENOMEM : ENOTDIR;
-		ck_node_done(m, &n);
-		fuse_reply_err(req, r);
-		return;
-	}
-	fi->fh = (uintptr_t)h;
-	/* The kernel may keep the listing; reload.c has it dropped. */
-	fi->cache_readdir = !h->aged;
-	fi->keep_cache = !h->aged;
-	if (fuse_reply_open(req, fi) < 0)
-		ck_handle_unref(m, h);
-}
-
-void ck_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
 	(void)ino;
-	ck_handle_unref(ck_mount_of(req), ck_handle_of(fi));
-	fuse_reply_err(req, 0);
+	/* The answer to this is remembered; the kernel keeps listings then as it does below. */
+	if (ck_mount_of(req)->no_opendir) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	fi->cache_readdir = true; /* reload.c has it dropped */
+	fi->keep_cache = true;
+	fuse_reply_open(req, fi);
 }
 
 /* False when there is no room for the entry. */
@@ -71,13 +53,16 @@ static bool add(struct answer *a, const char *name, const struct fuse_entry_para
 		uint64_t next)
 {
 	size_t left = a->room - a->n, need;
+	off_t off = (off_t)(a->slot | next);
 
 	if (a->plus)
-		need = fuse_add_direntry_plus(a->req, a->p + a->n, left, name, e, (off_t)next);
+		need = fuse_add_direntry_plus(a->req, a->p + a->n, left, name, e, off);
 	else
-		need = fuse_add_direntry(a->req, a->p + a->n, left, name, &e->attr, (off_t)next);
-	if (need > left)
+		need = fuse_add_direntry(a->req, a->p + a->n, left, name, &e->attr, off);
+	if (need > left) {
+		a->full = true;
 		return false;
+	}
 	a->n += need;
 	a->lookups += a->plus && e->ino != 0;
 	return true;
@@ -92,9 +77,11 @@ static bool add_plain(struct answer *a, const char *name, fuse_ino_t ino, mode_t
 }
 
 /*
- * An entry with its attributes where they are at hand. They are not for texts that have to be
- * made first, nor for strings, whose lengths have to be read; and not for what is damaged. The
- * kernel then looks such an entry up if somebody wants to know, who gets the error, if any.
+ * An entry with its attributes where they are wanted and at hand. At the beginning of a listing
+ * the kernel cannot know whether they are: a folder's are, as who walks a tree looks at folders,
+ * while a file that is only listed should not cost an inode. They are not at hand for texts that
+ * have to be made first, nor for strings, whose lengths have to be read, nor for what is damaged:
+ * the kernel looks such an entry up if somebody wants to know, who gets the error, if any.
  */
 static bool add_node(struct answer *a, const char *name, const struct ck_node *n, uint64_t next)
 {
@@ -103,8 +90,8 @@ static bool add_node(struct answer *a, const char *name, const struct ck_node *n
 	struct fuse_entry_param e;
 
 	if (a->plus && !a->bare &&
-	    (ck_node_is_dir(n) ||
-	     (var != CK_NO_VAR && n->slot->model->vars[var].dtype != CK_DT_STRING)) &&
+	    (ck_node_is_dir(n) || (!a->folders_only && var != CK_NO_VAR &&
+				   n->slot->model->vars[var].dtype != CK_DT_STRING)) &&
 	    ck_entry_fill(a->m, n, &e, NULL) == 0)
 		return add(a, name, &e, next);
 	return add_plain(a, name, n->ino, type, next);
@@ -175,34 +162,41 @@ static int fill(struct answer *a, const struct ck_node *dir, uint64_t pos)
 	return fill_tree(a, dir, pos);
 }
 
-/* The folder as the handle has it, with a reference; position 0 makes it the one shown now. */
-static int current_dir(struct ck_mount *m, struct ck_handle *h, uint64_t pos, struct ck_node *ret)
+/* The folder that a listing at that offset is of: at 0 the one shown now, else the one of the slot
+ * that it began on. -ESTALE where that has gone. */
+static int find_dir(struct ck_mount *m, fuse_ino_t ino, uint64_t off, struct ck_node *ret)
 {
+	uint32_t began = (uint32_t)(off >> POSITION_BITS);
+	bool root = ino == FUSE_ROOT_ID;
 	struct ck_node n;
-	int r = 0;
+	int r = ck_node_find(m, ino, &n);
 
-	pthread_mutex_lock(&h->lock);
-	if (pos == 0 && !ck_slots_is_current(&m->slots, h->slot)) {
-		r = ck_node_find(m, h->ino, &n);
-		if (r == 0)
-			ck_handle_move(m, h, &n);
+	if (r < 0)
+		return r;
+	if (off != 0 && n.slot->number != began) {
+		ck_node_done(m, &n);
+		n.slot = root || ck_ino_slot(ino) == began ? ck_slots_get(&m->slots, began) : NULL;
+		if (!n.slot)
+			return -ESTALE;
+		n.node = root ? n.slot->root : ck_ino_node(ino);
+		n.aged = true;
 	}
-	if (r == 0) {
-		*ret = (struct ck_node){ .slot = h->slot, .ino = h->ino, .node = h->node,
-					 .kind = h->kind, .aged = h->aged };
-		ck_slot_ref(h->slot);
+	if (!ck_node_is_dir(&n)) {
+		ck_node_done(m, &n);
+		return -ENOTDIR;
 	}
-	pthread_mutex_unlock(&h->lock);
-	return r;
+	*ret = n;
+	return 0;
 }
 
-static void read_dir(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
+static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
 {
 	struct answer a = { .req = req, .m = ck_mount_of(req), .room = size, .plus = plus };
+	uint64_t position = (uint64_t)off & ((UINT64_C(1) << POSITION_BITS) - 1);
 	struct ck_node dir;
 	int r;
 
-	r = current_dir(a.m, ck_handle_of(fi), (uint64_t)off, &dir);
+	r = find_dir(a.m, ino, (uint64_t)off, &dir);
 	if (r < 0) {
 		fuse_reply_err(req, -r);
 		return;
@@ -210,11 +204,15 @@ static void read_dir(fuse_req_t req, size_t size, off_t off, struct fuse_file_in
 	/* The kernel drops what it remembers right after a new checkpoint is shown, and waits for
 	 * listings in work with that. Entries of the old one must not come in later. */
 	a.bare = dir.aged || !ck_slots_is_current(&a.m->slots, dir.slot);
+	a.folders_only = off == 0;
+	a.slot = (uint64_t)dir.slot->number << POSITION_BITS;
 	a.p = malloc(size ? size : 1);
-	r = a.p ? fill(&a, &dir, (uint64_t)off) : -ENOMEM;
+	r = a.p ? fill(&a, &dir, position) : -ENOMEM;
 	if (r < 0) {
 		fuse_reply_err(req, -r);
 	} else {
+		if (a.full)
+			ck_slot_listing(dir.slot);
 		/* Counted before the kernel has them, as it may forget them right away. */
 		__atomic_add_fetch(&dir.slot->refs, a.lookups, __ATOMIC_RELAXED);
 		if (fuse_reply_buf(req, a.p, a.n) < 0)
@@ -227,13 +225,13 @@ static void read_dir(fuse_req_t req, size_t size, off_t off, struct fuse_file_in
 void ck_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		   struct fuse_file_info *fi)
 {
-	(void)ino;
-	read_dir(req, size, off, fi, false);
+	(void)fi;
+	read_dir(req, ino, size, off, false);
 }
 
 void ck_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		       struct fuse_file_info *fi)
 {
-	(void)ino;
-	read_dir(req, size, off, fi, true);
+	(void)fi;
+	read_dir(req, ino, size, off, true);
 }

@@ -29,16 +29,6 @@ static void leave(struct ck_handle *h)
 	pthread_mutex_unlock(&h->slot->lock);
 }
 
-static void take_node(struct ck_handle *h, struct ck_node *n)
-{
-	h->ino = n->ino;
-	h->node = n->node;
-	h->kind = n->kind;
-	h->aged = n->aged;
-	enter(h, n->slot);
-	n->slot = NULL;
-}
-
 struct ck_handle *ck_handle_new(struct ck_node *n)
 {
 	struct ck_handle *h = calloc(1, sizeof(*h));
@@ -48,7 +38,11 @@ struct ck_handle *ck_handle_new(struct ck_node *n)
 	pthread_mutex_init(&h->lock, NULL);
 	h->refs = 1;
 	h->var = CK_NO_VAR;
-	take_node(h, n);
+	h->ino = n->ino;
+	h->node = n->node;
+	h->kind = n->kind;
+	enter(h, n->slot);
+	n->slot = NULL;
 	return h;
 }
 
@@ -71,13 +65,6 @@ void ck_handle_unref(struct ck_mount *m, struct ck_handle *h)
 	leave(h);
 	ck_slot_put(&m->slots, h->slot, 1);
 	destroy(h);
-}
-
-void ck_handle_move(struct ck_mount *m, struct ck_handle *h, struct ck_node *n)
-{
-	leave(h);
-	ck_slot_put(&m->slots, h->slot, 1);
-	take_node(h, n);
 }
 
 void ck_handle_free_all(struct ck_slot *slot)

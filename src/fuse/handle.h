@@ -1,5 +1,5 @@
 /*
- * handle.h - what an open file or folder holds on to.
+ * handle.h - what an open file holds on to.
  *
  * A handle keeps its slot, and so its checkpoint, alive until it is closed. Files that are texts
  * (V.json, those of .ckptfuse) carry theirs.
@@ -17,11 +17,10 @@ struct ck_handle {
 	fuse_ino_t ino;
 	uint32_t var; /* of V and V.json, else CK_NO_VAR */
 	uint64_t size; /* of V */
-	uint64_t node; /* of a folder: see ck_node */
+	uint64_t node; /* see ck_node */
 	enum ck_ino_kind kind;
-	bool aged;
 	struct ck_buf text;
-	pthread_mutex_t lock; /* for text and node, where they may change */
+	pthread_mutex_t lock; /* for text, where it may change */
 	struct ck_handle *prev, *next; /* the slot's list, under its lock */
 };
 
@@ -33,9 +32,6 @@ struct ck_handle *ck_handle_new(struct ck_node *n);
  * it meanwhile. */
 void ck_handle_ref(struct ck_handle *h);
 void ck_handle_unref(struct ck_mount *m, struct ck_handle *h);
-
-/* Has a folder's handle hold n's slot from now on, taking over its reference. */
-void ck_handle_move(struct ck_mount *m, struct ck_handle *h, struct ck_node *n);
 
 /* At the end of the mount: those that the kernel did not get to release. */
 void ck_handle_free_all(struct ck_slot *slot);

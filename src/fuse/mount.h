@@ -19,10 +19,12 @@ struct ck_mount {
 	const char *source; /* absolute */
 	const char *mountpoint; /* absolute, or /dev/fd/N */
 	struct ck_slots slots;
+	struct ck_slot *replaced; /* the one shown before, kept for listings: see reload.h */
 	uid_t uid; /* owner of all files */
 	gid_t gid;
 	mode_t file_mode;
 	mode_t dir_mode;
+	bool no_opendir; /* the kernel can do without opendir; set at INIT */
 	sem_t initialised; /* posted once INIT has been seen */
 	struct fuse_session *session;
 };

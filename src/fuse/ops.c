@@ -40,6 +40,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	set(conn, FUSE_CAP_READDIRPLUS_AUTO);
 	/* A folder's cached listing is thrown away when its time changes. */
 	set(conn, FUSE_CAP_AUTO_INVAL_DATA);
+	m->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	sem_post(&m->initialised);
 }
 
@@ -74,7 +75,6 @@ void ck_ops_fill(struct fuse_lowlevel_ops *ops)
 		.opendir = ck_op_opendir,
 		.readdir = ck_op_readdir,
 		.readdirplus = ck_op_readdirplus,
-		.releasedir = ck_op_releasedir,
 		.statfs = op_statfs,
 		.getxattr = ck_op_getxattr,
 		.listxattr = ck_op_listxattr,

@@ -23,7 +23,6 @@ void ck_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		   struct fuse_file_info *fi);
 void ck_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		       struct fuse_file_info *fi);
-void ck_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
 /* xattr.c */
 void ck_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);

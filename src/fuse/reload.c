@@ -128,8 +128,7 @@ static void forget_files_in_use(struct ck_mount *m, struct ck_slot *s)
 
 	pthread_mutex_lock(&s->lock);
 	for (struct ck_handle *h = s->handles; h; h = h->next)
-		if (!ck_ino_is_dir(h->ino))
-			ck_buf_add(&inos, &h->ino, sizeof(h->ino));
+		ck_buf_add(&inos, &h->ino, sizeof(h->ino));
 	pthread_mutex_unlock(&s->lock);
 	for (size_t at = 0; !ck_buf_failed(&inos) && at < inos.n; at += sizeof(ino)) {
 		memcpy(&ino, inos.p + at, sizeof(ino));
@@ -163,6 +162,17 @@ void ck_reload(struct ck_mount *m)
 	}
 	ck_slots_show(&m->slots, now, &old);
 	forget_all(m, old, now);
-	ck_slot_put(&m->slots, old, 1);
+	ck_reload_settle(m);
+	if (ck_slot_in_listing(old))
+		m->replaced = old;
+	else
+		ck_slot_put(&m->slots, old, 1);
 	ck_log("%s: was replaced: showing the new checkpoint", m->source);
+}
+
+void ck_reload_settle(struct ck_mount *m)
+{
+	if (m->replaced)
+		ck_slot_put(&m->slots, m->replaced, 1);
+	m->replaced = NULL;
 }

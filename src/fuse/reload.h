@@ -10,7 +10,11 @@
 #include "fuse/mount.h"
 
 /* Shows the new checkpoint where the source was replaced. Failing that, the old one stays and the
- * log says why. */
+ * log says why. The one replaced is kept in m->replaced where some folder of it is being listed,
+ * so that the listing can end as it began. */
 void ck_reload(struct ck_mount *m);
+
+/* CK_SLOT_LISTING_SECONDS later: gives the replaced one back, if there is any. */
+void ck_reload_settle(struct ck_mount *m);
 
 #endif

@@ -69,12 +69,16 @@ static bool has_left(struct ck_signals *s)
 static void *take_signals(void *arg)
 {
 	struct ck_signals *s = arg;
+	const struct timespec keep = { .tv_sec = CK_SLOT_LISTING_SECONDS };
 	sigset_t set;
 	int sig;
 
 	signals_we_take(&set);
 	while (!has_left(s)) {
-		if (sigwait(&set, &sig) != 0)
+		sig = sigtimedwait(&set, NULL, s->m->replaced ? &keep : NULL);
+		if (sig < 0 && errno == EAGAIN)
+			ck_reload_settle(s->m);
+		if (sig < 0)
 			continue;
 		if (has_left(s))
 			break;
@@ -109,6 +113,6 @@ void ck_signals_stop(struct ck_signals *s)
 	pthread_mutex_unlock(&s->lock);
 	if (!s->started)
 		return;
-	pthread_kill(s->thread, SIGTERM); /* out of sigwait */
+	pthread_kill(s->thread, SIGTERM); /* out of its wait */
 	pthread_join(s->thread, NULL);
 }

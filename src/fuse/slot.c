@@ -159,6 +159,26 @@ bool ck_slots_is_current(struct ck_slots *s, const struct ck_slot *slot)
 	return is;
 }
 
+static int64_t now_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec;
+}
+
+void ck_slot_listing(struct ck_slot *slot)
+{
+	__atomic_store_n(&slot->listed, now_seconds(), __ATOMIC_RELAXED);
+}
+
+bool ck_slot_in_listing(const struct ck_slot *slot)
+{
+	int64_t when = __atomic_load_n(&slot->listed, __ATOMIC_RELAXED);
+
+	return when && now_seconds() - when < CK_SLOT_LISTING_SECONDS;
+}
+
 void ck_slot_ref(struct ck_slot *slot)
 {
 	__atomic_add_fetch(&slot->refs, 1, __ATOMIC_RELAXED);

@@ -36,6 +36,7 @@ struct ck_slot {
 	uint64_t bytes; /* of all variables */
 	struct timespec opened;
 	struct ck_listing listing; /* checkpoint.json */
+	int64_t listed; /* seconds of the monotonic clock; atomic: see ck_slot_listing() */
 	uint8_t *checked; /* verify=open: CK_CHECKED_* by variable, atomic; else NULL */
 	pthread_mutex_t lock;
 	struct ck_handle *handles; /* open files and folders, under lock */
@@ -74,6 +75,13 @@ struct ck_slot *ck_slots_current(struct ck_slots *s);
 /* The slot of that number, with a reference, or NULL. */
 struct ck_slot *ck_slots_get(struct ck_slots *s, uint32_t number);
 bool ck_slots_is_current(struct ck_slots *s, const struct ck_slot *slot);
+
+/* Notes that a listing of one of its folders has been answered in part. Nothing is kept for an
+ * open folder, so that this is all that tells that the rest will be asked for. */
+void ck_slot_listing(struct ck_slot *slot);
+/* Whether that was in the last CK_SLOT_LISTING_SECONDS. */
+bool ck_slot_in_listing(const struct ck_slot *slot);
+#define CK_SLOT_LISTING_SECONDS 60
 
 void ck_slot_ref(struct ck_slot *slot);
 /* Gives back n references. */

@@ -194,8 +194,8 @@ start_ckptctl_cat() {
 	cp "$SRC".* "$BATS_TEST_TMPDIR"
 	mount_ckpt "$BATS_TEST_TMPDIR/model.ckpt-100"
 	truncate -s 0 "$BATS_TEST_TMPDIR/model.ckpt-100.data-00000-of-00001"
-	local i
-	for i in {1..20}; do
+	local _
+	for _ in {1..20}; do
 		run ! cat "$MNT/global_step"
 		[[ $output == *"Input/output error"* ]]
 	done
