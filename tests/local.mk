@@ -99,6 +99,7 @@ endif
 
 EXTRA_DIST += $(bats_tests) \
 	%D%/bats/helper.bash \
+	%D%/fuzz/corpus \
 	%D%/data \
 	%D%/interop \
 	%D%/fixtures
