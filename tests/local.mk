@@ -87,19 +87,23 @@ endif
 bats_tests = \
 	%D%/bats/cli.bats \
 	%D%/bats/lint.bats \
+	%D%/bats/mutation.bats \
+	%D%/bats/source.bats
+mount_tests = \
 	%D%/bats/mount.bats \
 	%D%/bats/mount_life.bats \
 	%D%/bats/mount_options.bats \
-	%D%/bats/mount_places.bats \
-	%D%/bats/mutation.bats \
-	%D%/bats/source.bats
+	%D%/bats/mount_places.bats
 if HAVE_BATS
 TESTS += $(bats_tests)
+if WITH_FUSE
+TESTS += $(mount_tests)
+endif
 endif
 
-EXTRA_DIST += $(bats_tests) \
+EXTRA_DIST += $(bats_tests) $(mount_tests) \
 	%D%/bats/helper.bash \
-	%D%/fuzz/corpus \
 	%D%/data \
+	%D%/fuzz/corpus \
 	%D%/interop \
 	%D%/fixtures
