@@ -4,6 +4,7 @@
 #include "core/ckpt.h"
 #include "core/meta.h"
 #include "util/utf8.h"
+#include "util/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -132,7 +133,7 @@ void ck_cli_json(struct ck_model *m, uint32_t var, const char *problem, struct c
 	if (problem && !ck_model_problem(m, var) && row.n) {
 		ck_buf_add(out, row.p, row.n - 1);
 		ck_buf_str(out, ", \"problem\": ");
-		ck_meta_bytes(ck_span(problem, strlen(problem)), out);
+		ck_json_bytes(ck_span(problem, strlen(problem)), out);
 		ck_buf_char(out, '}');
 	} else {
 		ck_buf_add(out, row.p, row.n);

@@ -34,21 +34,19 @@ static int copy(struct ck_model *m, uint32_t var, struct ck_err *err)
 	return r;
 }
 
+static int copy_one(struct ck_model *m, const struct ck_selection *s, const struct ck_args *args,
+		    struct ck_err *bad, struct ck_err *err)
+{
+	(void)bad;
+	if (s->n > 1)
+		return ck_fail(err, CK_USAGE, EINVAL, "%s: %s means %u variables: cat takes one",
+			       m->path, args->names[0], (unsigned)s->n);
+	return copy(m, s->vars[0], err);
+}
+
 static int run(const struct ck_args *args)
 {
-	struct ck_err err = CK_ERR_INIT;
-	struct ck_model *m = ck_cli_open(args, &err);
-	struct ck_selection s = { 0 };
-	int r = m ? ck_select(m, args->names, args->nnames, &s, &err) : -EIO;
-
-	if (r == 0 && s.n > 1)
-		r = ck_fail(&err, CK_USAGE, EINVAL, "%s: %s means %u variables: cat takes one",
-			    m->path, args->names[0], (unsigned)s.n);
-	if (r == 0)
-		r = copy(m, s.vars[0], &err);
-	ck_selection_done(&s);
-	ck_model_unref(m);
-	return r < 0 ? ck_cli_fail(&err) : 0;
+	return ck_on_selection(args, copy_one);
 }
 
 const struct ck_command ck_cmd_cat = {

@@ -102,10 +102,11 @@ static void add_line(struct ck_model *m, uint32_t var, const struct widths *w, b
 }
 
 /* A variable that cannot be read is listed all the same; the first such error is the result. */
-static int list(struct ck_model *m, const struct ck_selection *s, bool json, struct ck_err *bad,
-		struct ck_err *err)
+static int list(struct ck_model *m, const struct ck_selection *s, const struct ck_args *args,
+		struct ck_err *bad, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf out = CK_BUF_INIT;
+	bool json = args->options & CK_CLI_JSON;
 	struct widths w = { 0 };
 	int r = 0;
 
@@ -135,18 +136,7 @@ static int list(struct ck_model *m, const struct ck_selection *s, bool json, str
 
 static int run(const struct ck_args *args)
 {
-	struct ck_err err = CK_ERR_INIT, bad = CK_ERR_INIT;
-	struct ck_model *m = ck_cli_open(args, &err);
-	struct ck_selection s = { 0 };
-	int r = m ? ck_select(m, args->names, args->nnames, &s, &err) : -1;
-
-	if (r == 0)
-		r = list(m, &s, args->options & CK_CLI_JSON, &bad, &err);
-	ck_selection_done(&s);
-	ck_model_unref(m);
-	if (r < 0)
-		return ck_cli_fail(&err);
-	return bad.cls != CK_OK ? ck_cli_fail(&bad) : 0;
+	return ck_on_selection(args, list);
 }
 
 const struct ck_command ck_cmd_ls = {

@@ -33,11 +33,11 @@ static void add_header(const struct ck_model *m, const struct ck_var *v, bool es
 	ck_buf_str(out, "]\n");
 }
 
-static int show(struct ck_model *m, const struct ck_selection *s, bool all, struct ck_err *bad,
-		struct ck_err *err)
+static int show(struct ck_model *m, const struct ck_selection *s, const struct ck_args *args,
+		struct ck_err *bad, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf out = CK_BUF_INIT;
-	struct ck_show_options options = { .all = all };
+	struct ck_show_options options = { .all = args->options & CK_CLI_ALL };
 	bool terminal = isatty(STDOUT_FILENO);
 	uint64_t params = 0;
 	int r = 0;
@@ -64,18 +64,7 @@ static int show(struct ck_model *m, const struct ck_selection *s, bool all, stru
 
 static int run(const struct ck_args *args)
 {
-	struct ck_err err = CK_ERR_INIT, bad = CK_ERR_INIT;
-	struct ck_model *m = ck_cli_open(args, &err);
-	struct ck_selection s = { 0 };
-	int r = m ? ck_select(m, args->names, args->nnames, &s, &err) : -1;
-
-	if (r == 0)
-		r = show(m, &s, args->options & CK_CLI_ALL, &bad, &err);
-	ck_selection_done(&s);
-	ck_model_unref(m);
-	if (r < 0)
-		return ck_cli_fail(&err);
-	return bad.cls != CK_OK ? ck_cli_fail(&bad) : 0;
+	return ck_on_selection(args, show);
 }
 
 const struct ck_command ck_cmd_show = {

@@ -10,6 +10,7 @@
 #include "core/ckpt.h"
 #include "core/meta.h"
 #include "core/read.h"
+#include "util/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -140,7 +141,7 @@ static void add_problems(struct verify *v)
 			continue;
 		if (v->json) {
 			ck_buf_str(&v->out, v->nproblems ? ",\n" : "\n");
-			ck_meta_bytes(ck_span(p->text, strlen(p->text)), &v->out);
+			ck_json_bytes(ck_span(p->text, strlen(p->text)), &v->out);
 		} else {
 			ck_buf_printf(&v->out, "%s\n", p->text);
 		}
@@ -185,7 +186,7 @@ static int verify(struct verify *v, struct ck_selection *s, struct ck_err *err)
 	qsort_r(s->vars, s->n, sizeof(*s->vars), by_place, v->m);
 	if (v->json) {
 		ck_buf_str(&v->out, "{\"source\": ");
-		ck_meta_bytes(ck_span(v->m->path, strlen(v->m->path)), &v->out);
+		ck_json_bytes(ck_span(v->m->path, strlen(v->m->path)), &v->out);
 		ck_buf_printf(&v->out,
 			      ",\n\"format\": \"%s\",\n\"variables\": %" PRIu32
 			      ",\n\"bytes\": %" PRIu64 ",\n\"problems\": [",

@@ -129,3 +129,21 @@ void ck_selection_done(struct ck_selection *s)
 	free(s->vars);
 	*s = (struct ck_selection){ 0 };
 }
+
+int ck_on_selection(const struct ck_args *args,
+		    int (*fn)(struct ck_model *m, const struct ck_selection *s,
+			      const struct ck_args *args, struct ck_err *bad, struct ck_err *err))
+{
+	struct ck_err err = CK_ERR_INIT, bad = CK_ERR_INIT;
+	struct ck_model *m = ck_cli_open(args, &err);
+	struct ck_selection s = { 0 };
+	int r = m ? ck_select(m, args->names, args->nnames, &s, &err) : -EIO;
+
+	if (r == 0)
+		r = fn(m, &s, args, &bad, &err);
+	ck_selection_done(&s);
+	ck_model_unref(m);
+	if (r < 0)
+		return ck_cli_fail(&err);
+	return bad.cls != CK_OK ? ck_cli_fail(&bad) : 0;
+}

@@ -9,7 +9,7 @@
 #ifndef CK_CLI_SELECT_H
 #define CK_CLI_SELECT_H
 
-#include "model/model.h"
+#include "cli/cli.h"
 
 struct ck_selection {
 	uint32_t *vars; /* rising, so in the order of the checkpoint's index, each once */
@@ -20,5 +20,14 @@ struct ck_selection {
 int ck_select(const struct ck_model *m, char **names, int nnames, struct ck_selection *ret,
 	      struct ck_err *err);
 void ck_selection_done(struct ck_selection *s);
+
+/*
+ * A command on the variables that its NAMEs mean: opens the source, selects, calls fn, and answers
+ * with the command's exit status. What fn puts in *bad is told at the end of work that was done
+ * all the same; a negative answer, with *err filled, ends the command.
+ */
+int ck_on_selection(const struct ck_args *args,
+		    int (*fn)(struct ck_model *m, const struct ck_selection *s,
+			      const struct ck_args *args, struct ck_err *bad, struct ck_err *err));
 
 #endif

@@ -53,7 +53,7 @@ static void place_members(struct object *o, const struct ck_model *m, uint32_t s
 static void name_type_shape(struct object *o, const struct ck_model *m, const struct ck_var *v)
 {
 	member(o, "name");
-	ck_meta_bytes(ck_var_name(m, v), o->out);
+	ck_json_bytes(ck_var_name(m, v), o->out);
 	text_member(o, "dtype", ck_dtype_info(v->dtype)->name);
 	member(o, "shape");
 	ck_meta_shape(m, v, o->out);
@@ -180,11 +180,6 @@ void ck_meta_row(const struct ck_model *m, uint32_t var, struct ck_buf *out)
 	o.out = out;
 	name_type_shape(&o, m, &m->vars[var]);
 	ck_buf_str(out, o.close);
-}
-
-void ck_meta_bytes(struct ck_span s, struct ck_buf *out)
-{
-	ck_json_bytes(s, out);
 }
 
 void ck_meta_shape(const struct ck_model *m, const struct ck_var *v, struct ck_buf *out)

@@ -23,9 +23,6 @@ int ck_meta_var_size(struct ck_model *m, uint32_t var, uint64_t *ret, struct ck_
 /* Appends {"name": ..., "dtype": ..., "shape": [...]}, without newline: checkpoint.json's row. */
 void ck_meta_row(const struct ck_model *m, uint32_t var, struct ck_buf *out);
 
-/* Appends the bytes as a JSON string, or as {"base64": "..."} where they are not UTF-8. */
-void ck_meta_bytes(struct ck_span s, struct ck_buf *out);
-
 /* Appends the shape as a JSON array. */
 void ck_meta_shape(const struct ck_model *m, const struct ck_var *v, struct ck_buf *out);
 

@@ -3,6 +3,7 @@
 
 #include "core/meta.h"
 #include "fuse/path.h"
+#include "util/json.h"
 
 #include <stdlib.h>
 
@@ -31,7 +32,7 @@ static uint32_t blocks_of(const struct ck_model *m)
 static void text_member(struct ck_buf *b, const char *name, const char *text)
 {
 	ck_buf_printf(b, "  \"%s\": ", name);
-	ck_meta_bytes(ck_span(text, strlen(text)), b);
+	ck_json_bytes(ck_span(text, strlen(text)), b);
 	ck_buf_str(b, ",\n");
 }
 
@@ -40,7 +41,7 @@ static void add_path(struct ck_buf *b, const char *cwd, const char *path)
 	char *absolute = ck_path_absolute(cwd, path);
 
 	if (absolute)
-		ck_meta_bytes(ck_span(absolute, strlen(absolute)), b);
+		ck_json_bytes(ck_span(absolute, strlen(absolute)), b);
 	else
 		b->failed = true;
 	free(absolute);
@@ -79,11 +80,11 @@ static void problems_member(struct ck_buf *b, const struct ck_model *m)
 		ck_buf_str(b, "    {");
 		if (p->var != CK_NO_VAR) {
 			ck_buf_str(b, "\"name\": ");
-			ck_meta_bytes(ck_var_name(m, &m->vars[p->var]), b);
+			ck_json_bytes(ck_var_name(m, &m->vars[p->var]), b);
 			ck_buf_str(b, ", ");
 		}
 		ck_buf_str(b, "\"problem\": ");
-		ck_meta_bytes(ck_span(p->text, strlen(p->text)), b);
+		ck_json_bytes(ck_span(p->text, strlen(p->text)), b);
 		ck_buf_str(b, i + 1 < m->nproblems ? "},\n" : "}\n");
 	}
 	ck_buf_str(b, "  ],\n");

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "core/meta.h"
+#include "util/json.h"
 
 #include <errno.h>
 #include <time.h>
@@ -11,7 +12,7 @@
 static void text_member(struct ck_buf *b, const char *name, const char *text)
 {
 	ck_buf_printf(b, "  \"%s\": ", name);
-	ck_meta_bytes(ck_span(text, strlen(text)), b);
+	ck_json_bytes(ck_span(text, strlen(text)), b);
 	ck_buf_str(b, ",\n");
 }
 
