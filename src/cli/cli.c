@@ -3,8 +3,8 @@
 
 #include "core/ckpt.h"
 #include "core/meta.h"
-#include "util/utf8.h"
 #include "util/json.h"
+#include "util/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -8,7 +8,6 @@
 
 #include "cli/select.h"
 #include "core/ckpt.h"
-#include "core/meta.h"
 #include "core/read.h"
 #include "util/json.h"
 

@@ -20,6 +20,8 @@
 
 #define FIRST 3 /* position of the tree's listing */
 #define POSITION_BITS 36 /* three for each of 2^32 nodes, and the first ones */
+#define POSITION_MASK ((UINT64_C(1) << POSITION_BITS) - 1)
+#define END POSITION_MASK /* behind the last entry: answered without the slot, which may be gone */
 
 /* An answer being filled. */
 struct answer {
@@ -125,7 +127,7 @@ static int fill_tree(struct answer *a, const struct ck_node *dir, uint64_t pos)
 {
 	ck_auto_buf struct ck_buf name = CK_BUF_INIT;
 	struct ck_slot *s = dir->slot;
-	struct ck_entry e;
+	struct ck_entry e, next = { 0 };
 
 	if (pos == FIRST - 1) {
 		struct ck_node n = ck_node_special(dir, 0);
@@ -134,14 +136,17 @@ static int fill_tree(struct answer *a, const struct ck_node *dir, uint64_t pos)
 			return 0;
 		pos = FIRST;
 	}
-	for (pos -= FIRST; ck_tree_list(s->tree, (uint32_t)dir->node, &pos, &e); pos++) {
+	pos -= FIRST;
+	for (bool more = ck_tree_list(s->tree, (uint32_t)dir->node, &pos, &e); more; e = next) {
 		struct ck_node n = ck_node_entry(dir, e, NULL);
 
 		ck_buf_clear(&name);
 		ck_tree_spell(s->tree, s->root, e, &name);
 		if (ck_buf_failed(&name))
 			return -ENOMEM;
-		if (!add_node(a, name.p, &n, FIRST + pos + 1))
+		pos++;
+		more = ck_tree_list(s->tree, (uint32_t)dir->node, &pos, &next);
+		if (!add_node(a, name.p, &n, more ? FIRST + pos : END))
 			return 0;
 	}
 	return 0;
@@ -166,21 +171,12 @@ static int fill(struct answer *a, const struct ck_node *dir, uint64_t pos)
  * that it began on. -ESTALE where that has gone. */
 static int find_dir(struct ck_mount *m, fuse_ino_t ino, uint64_t off, struct ck_node *ret)
 {
-	uint32_t began = (uint32_t)(off >> POSITION_BITS);
-	bool root = ino == FUSE_ROOT_ID;
 	struct ck_node n;
-	int r = ck_node_find(m, ino, &n);
+	int r = off == 0 ? ck_node_find(m, ino, &n) :
+			   ck_node_find_in(m, ino, (uint32_t)(off >> POSITION_BITS), &n);
 
 	if (r < 0)
 		return r;
-	if (off != 0 && n.slot->number != began) {
-		ck_node_done(m, &n);
-		n.slot = root || ck_ino_slot(ino) == began ? ck_slots_get(&m->slots, began) : NULL;
-		if (!n.slot)
-			return -ESTALE;
-		n.node = root ? n.slot->root : ck_ino_node(ino);
-		n.aged = true;
-	}
 	if (!ck_node_is_dir(&n)) {
 		ck_node_done(m, &n);
 		return -ENOTDIR;
@@ -192,10 +188,14 @@ static int find_dir(struct ck_mount *m, fuse_ino_t ino, uint64_t off, struct ck_
 static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
 {
 	struct answer a = { .req = req, .m = ck_mount_of(req), .room = size, .plus = plus };
-	uint64_t position = (uint64_t)off & ((UINT64_C(1) << POSITION_BITS) - 1);
+	uint64_t position = (uint64_t)off & POSITION_MASK;
 	struct ck_node dir;
 	int r;
 
+	if (position == END) {
+		fuse_reply_buf(req, NULL, 0);
+		return;
+	}
 	r = find_dir(a.m, ino, (uint64_t)off, &dir);
 	if (r < 0) {
 		fuse_reply_err(req, -r);

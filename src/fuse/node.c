@@ -30,10 +30,10 @@ static int path_of(const struct ck_slot *s, uint32_t node, bool alias, struct ck
 	return ck_buf_failed(out) ? -ENOMEM : 0;
 }
 
-/* The folder of the same path in the current slot. */
-static int find_again(struct ck_mount *m, struct ck_node *n)
+/* Makes a folder of an older slot the folder of the same path in slot `now`, whose reference it
+ * takes, come what may. */
+static int find_again(struct ck_mount *m, struct ck_node *n, struct ck_slot *now)
 {
-	struct ck_slot *now = ck_slots_current(&m->slots);
 	ck_auto_buf struct ck_buf path = CK_BUF_INIT;
 	struct ck_entry e;
 	int r = 0;
@@ -71,12 +71,42 @@ int ck_node_find(struct ck_mount *m, fuse_ino_t ino, struct ck_node *ret)
 		if (!ck_slots_is_current(&m->slots, n.slot)) {
 			n.aged = true;
 			if (ck_ino_is_dir(ino))
-				r = find_again(m, &n);
+				r = find_again(m, &n, ck_slots_current(&m->slots));
 		}
 	}
 	if (r == 0)
 		*ret = n;
 	return r;
+}
+
+int ck_node_find_in(struct ck_mount *m, fuse_ino_t ino, uint32_t number, struct ck_node *ret)
+{
+	struct ck_node n = { .ino = ino, .node = ck_ino_node(ino), .kind = ck_ino_kind(ino) };
+	struct ck_slot *in = ck_slots_get(&m->slots, number);
+	int r = 0;
+
+	if (!in)
+		return -ESTALE;
+	if (ino == FUSE_ROOT_ID) {
+		n.slot = in;
+		n.node = in->root;
+	} else if (ck_ino_slot(ino) == number) {
+		n.slot = in;
+	} else {
+		n.slot = ck_slots_get(&m->slots, ck_ino_slot(ino));
+		if (n.slot) {
+			r = find_again(m, &n, in);
+		} else {
+			ck_slot_put(&m->slots, in, 1);
+			r = -ESTALE;
+		}
+	}
+	if (r < 0)
+		return r;
+	if (!ck_slots_is_current(&m->slots, in))
+		n.aged = true;
+	*ret = n;
+	return 0;
 }
 
 void ck_node_done(struct ck_mount *m, struct ck_node *n)

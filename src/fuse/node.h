@@ -22,6 +22,8 @@ struct ck_node {
 
 /* 0, or -ESTALE where there is no such thing any more. */
 int ck_node_find(struct ck_mount *m, fuse_ino_t ino, struct ck_node *ret);
+/* The same for a folder, in the checkpoint of that slot instead of the current one. */
+int ck_node_find_in(struct ck_mount *m, fuse_ino_t ino, uint32_t number, struct ck_node *ret);
 void ck_node_done(struct ck_mount *m, struct ck_node *n);
 
 /* An entry of a folder as a node, which borrows the folder's slot. name: how it was asked for, or

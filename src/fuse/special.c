@@ -2,7 +2,6 @@
 #include "fuse/special.h"
 
 #include "base/log.h"
-#include "core/meta.h"
 #include "util/json.h"
 
 #include <errno.h>

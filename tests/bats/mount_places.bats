@@ -176,7 +176,7 @@ container_root() {
 }
 
 in_container() {
-	timeout 60 podman --runtime runc --root "$PLACE/store" --runroot "$PLACE/run" \
+	timeout 60 podman --runtime runc --storage-driver vfs --root "$PLACE/store" --runroot "$PLACE/run" \
 		run --rm \
 		--ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --network none "$@" 3>&-
 }
