@@ -19,6 +19,8 @@ libckpt_a_SOURCES = \
 	%D%/base/err.h \
 	%D%/base/log.c \
 	%D%/base/log.h \
+	%D%/base/mountinfo.c \
+	%D%/base/mountinfo.h \
 	%D%/io/source.c \
 	%D%/io/source.h \
 	%D%/model/builder.c \
@@ -115,8 +117,6 @@ ckptfuse_SOURCES = \
 	%D%/fuse/listing.h \
 	%D%/fuse/main.c \
 	%D%/fuse/mount.h \
-	%D%/fuse/mountinfo.c \
-	%D%/fuse/mountinfo.h \
 	%D%/fuse/mountpoint.c \
 	%D%/fuse/mountpoint.h \
 	%D%/fuse/node.c \

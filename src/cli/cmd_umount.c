@@ -7,6 +7,8 @@
  */
 #include "cli/cli.h"
 
+#include "base/mountinfo.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -51,48 +53,16 @@ static char *resolve(const char *path)
 	return b.p;
 }
 
-/* mountinfo writes blanks and backslashes of a path as \ooo. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	while (*s) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 4;
-		} else {
-			*to++ = *s++;
-		}
-	}
-	*to = '\0';
-}
-
 /* Whether the topmost mount at the path is one of ours. */
 static bool is_ours(const char *path)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, *at, *type;
-	bool ours = false;
-	size_t room = 0;
+	struct ck_mounted m;
+	bool ours;
 
-	while (f && getline(&line, &room, f) > 0) {
-		char *words = line, *word = NULL;
-
-		/* The fifth word is the mount point; the type stands behind " - ". */
-		for (int i = 0; i < 5; i++)
-			word = strsep(&words, " ");
-		at = words ? strstr(words, " - ") : NULL;
-		if (!word || !at)
-			continue;
-		at += 3;
-		type = strsep(&at, " ");
-		unescape(word);
-		if (strcmp(word, path) == 0)
-			ours = strcmp(type, "fuse.ckptfuse") == 0;
-	}
-	free(line);
-	if (f)
-		fclose(f);
+	if (!ck_mountinfo_find(path, &m))
+		return false;
+	ours = strcmp(m.type, "fuse.ckptfuse") == 0;
+	ck_mounted_done(&m);
 	return ours;
 }
 

@@ -1,14 +1,12 @@
 /* select.c - see select.h. */
 #include "cli/select.h"
 
+#include "core/tree.h"
 #include "util/buf.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
-
-/* What TensorFlow 2 puts behind the path of each variable of an object-based checkpoint. */
-#define TF2_SUFFIX "/.ATTRIBUTES/VARIABLE_VALUE"
 
 /* Marks every variable that the pattern fits; answers how many there are. */
 static int mark_matches(const struct ck_model *m, const char *pattern, uint8_t *marks,
@@ -48,9 +46,9 @@ static int no_match(const struct ck_model *m, const char *name, struct ck_err *e
 	char quoted[CK_QUOTE_ROOM];
 
 	ck_quote(quoted, sizeof(quoted), name, n);
-	if (exists_with(m, name, TF2_SUFFIX))
+	if (exists_with(m, name, CK_TF2_SUFFIX))
 		return ck_fail(err, CK_USAGE, ENOENT,
-			       "%s: there is no variable %s: give its whole name, %s" TF2_SUFFIX,
+			       "%s: there is no variable %s: give its whole name, %s" CK_TF2_SUFFIX,
 			       m->path, quoted, name);
 	while (scope && name[scope - 1] == '/')
 		scope--;

@@ -37,17 +37,17 @@ int ck_var_readable(const struct ck_model *m, uint32_t var, struct ck_err *err)
 
 	if (v->flags & CK_VAR_DAMAGED)
 		return ck_fail(err, CK_CORRUPT, EIO, "%s", ck_model_problem(m, var));
-	ck_quote(quoted, sizeof(quoted), name.p, name.n);
 	if (!ck_dtype_readable(v->dtype))
 		return ck_fail(err, CK_UNSUPPORTED, EOPNOTSUPP,
 			       "%s: variable %s is of dtype %s (number %" PRId32 "), whose bytes "
 			       "cannot be shown: the other variables can",
-			       m->path, quoted, ck_dtype_info(v->dtype)->name, v->native);
+			       m->path, ck_quote(quoted, sizeof(quoted), name.p, name.n),
+			       ck_dtype_info(v->dtype)->name, v->native);
 	if ((v->flags & CK_VAR_SLICED) && !ck_dtype_info(v->dtype)->size)
 		return ck_fail(err, CK_UNSUPPORTED, EOPNOTSUPP,
 			       "%s: variable %s is a partitioned string tensor, which cannot be "
 			       "joined (TensorFlow cannot either): the other variables can be read",
-			       m->path, quoted);
+			       m->path, ck_quote(quoted, sizeof(quoted), name.p, name.n));
 	return 0;
 }
 

@@ -17,6 +17,10 @@
 
 struct ck_tree;
 
+/* What TensorFlow's object-based checkpoints put behind every variable's path, and paths leave out
+ * (tensorflow/python/trackable/trackable_utils.py). */
+#define CK_TF2_SUFFIX "/.ATTRIBUTES/VARIABLE_VALUE"
+
 /* What of a node a path names. Inode numbers rise in this order (V.json lies below V). */
 enum ck_kind {
 	CK_KIND_JSON, /* V.json */

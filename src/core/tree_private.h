@@ -49,9 +49,6 @@ struct ck_tree {
 	uint32_t *listing; /* nodes in natural order, for each folder where its children lie */
 };
 
-/* What TensorFlow's object-based checkpoints put behind every variable's path, and paths leave out
- * (tensorflow/python/trackable/trackable_utils.py). */
-#define CK_TF2_SUFFIX "/.ATTRIBUTES/VARIABLE_VALUE"
 #define CK_TF2_SUFFIX_LEN (sizeof(CK_TF2_SUFFIX) - 1)
 
 /* Whether the name ends in the suffix and something is left without it. */

@@ -1,8 +1,8 @@
 /* mountpoint.c - see mountpoint.h. */
 #include "fuse/mountpoint.h"
 
+#include "base/mountinfo.h"
 #include "core/ckpt.h"
-#include "fuse/mountinfo.h"
 #include "fuse/path.h"
 
 #include <dirent.h>

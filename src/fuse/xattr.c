@@ -66,12 +66,19 @@ static void reply(fuse_req_t req, const struct ck_buf *b, size_t size)
 		fuse_reply_buf(req, b->p, b->n);
 }
 
-/* V's record; NULL for what is not V. */
-static const struct ck_var *data_var(const struct ck_node *n)
+/* The node and, where it is V, its variable (else *v is NULL). False: the request was answered. */
+static bool find(fuse_req_t req, fuse_ino_t ino, struct ck_node *n, const struct ck_var **v)
 {
-	uint32_t var = n->kind == CK_INO_DATA ? ck_node_var(n) : CK_NO_VAR;
+	int r = ck_node_find(ck_mount_of(req), ino, n);
+	uint32_t var;
 
-	return var == CK_NO_VAR ? NULL : &n->slot->model->vars[var];
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return false;
+	}
+	var = n->kind == CK_INO_DATA ? ck_node_var(n) : CK_NO_VAR;
+	*v = var == CK_NO_VAR ? NULL : &n->slot->model->vars[var];
+	return true;
 }
 
 void ck_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
@@ -81,14 +88,9 @@ void ck_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t siz
 	const struct attribute *found = NULL;
 	const struct ck_var *v;
 	struct ck_node n;
-	int r;
 
-	r = ck_node_find(m, ino, &n);
-	if (r < 0) {
-		fuse_reply_err(req, -r);
+	if (!find(req, ino, &n, &v))
 		return;
-	}
-	v = data_var(&n);
 	for (size_t i = 0; v && i < sizeof(attributes) / sizeof(attributes[0]); i++)
 		if (strcmp(name, attributes[i].name) == 0 && has(v, &attributes[i]))
 			found = &attributes[i];
@@ -107,14 +109,9 @@ void ck_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	ck_auto_buf struct ck_buf b = CK_BUF_INIT;
 	const struct ck_var *v;
 	struct ck_node n;
-	int r;
 
-	r = ck_node_find(m, ino, &n);
-	if (r < 0) {
-		fuse_reply_err(req, -r);
+	if (!find(req, ino, &n, &v))
 		return;
-	}
-	v = data_var(&n);
 	for (size_t i = 0; v && i < sizeof(attributes) / sizeof(attributes[0]); i++)
 		if (has(v, &attributes[i]))
 			ck_buf_add(&b, attributes[i].name, strlen(attributes[i].name) + 1);

@@ -1,6 +1,6 @@
 /* mountinfo.h - what is mounted where, by /proc/self/mountinfo. */
-#ifndef CK_FUSE_MOUNTINFO_H
-#define CK_FUSE_MOUNTINFO_H
+#ifndef CK_BASE_MOUNTINFO_H
+#define CK_BASE_MOUNTINFO_H
 
 #include <stdbool.h>
 

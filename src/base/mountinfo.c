@@ -1,5 +1,5 @@
 /* mountinfo.c - see mountinfo.h; the format of the lines is in proc(5). */
-#include "fuse/mountinfo.h"
+#include "base/mountinfo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
