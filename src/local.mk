@@ -23,6 +23,7 @@ libckpt_a_SOURCES = \
 	%D%/base/mountinfo.h \
 	%D%/io/source.c \
 	%D%/io/source.h \
+	%D%/io/vfs.h \
 	%D%/model/builder.c \
 	%D%/model/builder.h \
 	%D%/model/dtype.c \
@@ -33,14 +34,18 @@ libckpt_a_SOURCES = \
 	%D%/format/proto.h \
 	%D%/format/table.c \
 	%D%/format/table.h \
+	%D%/format/table_write.h \
 	%D%/format/tf_bundle.c \
 	%D%/format/tf_bundle.h \
 	%D%/format/tf_messages.c \
 	%D%/format/tf_messages.h \
+	%D%/format/tf_rewrite.h \
 	%D%/format/tf_slicekey.c \
 	%D%/format/tf_slicekey.h \
 	%D%/format/tf_slices.c \
 	%D%/format/tf_slices.h \
+	%D%/journal/journal.h \
+	%D%/journal/record.h \
 	%D%/core/ckpt.h \
 	%D%/core/decimal.c \
 	%D%/core/decimal.h \
@@ -79,10 +84,14 @@ libckpt_a_SOURCES = \
 	%D%/core/tree_find.c \
 	%D%/core/tree_list.c \
 	%D%/core/tree_private.h \
-	%D%/core/verify.c
-libckpt_a_CPPFLAGS = $(CKPT_CPPFLAGS) $(ISAL_CFLAGS) $(SNAPPY_CFLAGS)
+	%D%/core/verify.c \
+	%D%/saver/extmap.h \
+	%D%/saver/space.h \
+	%D%/saver/stage.h \
+	%D%/saver/varmeta.h
+libckpt_a_CPPFLAGS = $(CKPT_CPPFLAGS) $(ISAL_CFLAGS) $(SNAPPY_CFLAGS) $(JANSSON_CFLAGS)
 
-CKPT_LIBS = libckpt.a $(SNAPPY_LIBS) $(ISAL_LIBS) $(SYS_LIBS)
+CKPT_LIBS = libckpt.a $(SNAPPY_LIBS) $(ISAL_LIBS) $(JANSSON_LIBS) $(SYS_LIBS)
 
 bin_PROGRAMS += ckptctl
 ckptctl_SOURCES = \

@@ -36,7 +36,7 @@ check_LIBRARIES = %D%/libtest.a
 	%D%/unit/mkindex.h \
 	%D%/unit/repair.h \
 	%D%/unit/tap.h
-LDADD = %D%/libtest.a $(CKPT_LIBS) $(JANSSON_LIBS)
+LDADD = %D%/libtest.a $(CKPT_LIBS)
 
 test_tools = \
 	%D%/unit/mutate

@@ -15,6 +15,7 @@
 #define CK_IO_SOURCE_H
 
 #include "base/err.h"
+#include "io/vfs.h"
 #include "util/bytes.h"
 
 #include <sys/stat.h>
@@ -27,9 +28,26 @@ struct ck_source;
  * too, is refused without blocking. */
 int ck_source_open(const char *path, struct ck_source **ret, struct ck_err *err);
 
+/* The same through a table of calls (vfs.h). */
+int ck_source_open_vfs(const struct ck_vfs *vfs, const char *path, struct ck_source **ret,
+		       struct ck_err *err);
+
 /* n bytes at p, which must outlive the source; label stands for the path in messages. */
 int ck_source_mem(const void *p, size_t n, const char *label, struct ck_source **ret,
 		  struct ck_err *err);
+
+/* A range of a source that is to be read from elsewhere. */
+struct ck_source_patch {
+	uint64_t off; /* in the source that is patched */
+	uint64_t len;
+	uint64_t at; /* in the one that the bytes come from */
+};
+
+/* base, with n ranges (sorted by off, disjoint, inside both) replaced by bytes of from. References
+ * to both are taken, the patches copied; path and stat are base's. */
+int ck_source_patched(struct ck_source *base, struct ck_source *from,
+		      const struct ck_source_patch *patches, size_t n, struct ck_source **ret,
+		      struct ck_err *err);
 
 struct ck_source *ck_source_ref(struct ck_source *s);
 /* Accepts NULL; returns NULL. */

@@ -22,7 +22,7 @@ sources() {
 }
 
 sources_of_library() {
-	find src/util src/base src/io src/model src/format src/core -name '*.[ch]' | sort
+	find src/util src/base src/io src/model src/format src/journal src/core src/saver -name '*.[ch]' | sort
 }
 
 # Includes of one room that name a room it may not know.
@@ -59,16 +59,55 @@ foreign_includes() {
 	none "below format" foreign_includes format "util base io model format"
 }
 
-@test "core includes nothing below it" {
-	none "below core" foreign_includes core "util base io model format core"
+@test "journal knows files, not checkpoints" {
+	none "not for the journal" foreign_includes journal "util base io journal"
 }
 
-@test "the mount sees no format" {
-	none "not for the mount" foreign_includes fuse "util base model core fuse"
+@test "core includes nothing below it" {
+	none "below core" foreign_includes core "util base io model format journal core"
+}
+
+@test "saver includes nothing below it" {
+	none "below saver" foreign_includes saver "util base io model format journal core saver"
+}
+
+# What of a room is for others: the rest of the saver is its own affair.
+saver_insides() {
+	grep -HnE '#[[:space:]]*include[[:space:]]*"saver/' -r src/fuse src/cli --include='*.[ch]' |
+		grep -vE '"saver/(stage|varmeta)\.h"'
+}
+
+@test "the mount and the commands see the saver by its front door" {
+	none "inside the saver" saver_insides
+}
+
+@test "the mount sees no format and no journal" {
+	none "not for the mount" foreign_includes fuse "util base io model core saver fuse"
 }
 
 @test "the commands see no FUSE" {
-	none "not for the commands" foreign_includes cli "util base io model format core cli"
+	none "not for the commands" \
+		foreign_includes cli "util base io model format journal core saver cli"
+}
+
+# Opening, writing and renaming go through the table, so that tests can put another in its place.
+system_calls() {
+	local names='open|openat|pwrite|write|rename|renameat|unlink|link|symlink|fsync'
+	names+='|fdatasync|ftruncate|mkstemp'
+	find src/journal src/saver -name '*.[ch]' |
+		xargs grep -nHE "(^|[^_[:alnum:]>.])($names)[[:space:]]*\\(" |
+		grep -vE '^[^:]*:[0-9]*:[[:space:]]*(\*|/\*|//)' |
+		grep -vE '\(\*(open|rename|unlink|link|symlink)\)'
+}
+
+@test "the saver and the journal call the system through the table alone" {
+	none "past the table" system_calls
+}
+
+@test "only the saver and the commands include jansson" {
+	none "jansson elsewhere" \
+		grep -rnE '#[[:space:]]*include[[:space:]]*<jansson' src --include='*.[ch]' \
+		--exclude-dir=saver --exclude-dir=cli
 }
 
 @test "only src/fuse includes FUSE's headers" {
