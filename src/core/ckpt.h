@@ -11,6 +11,7 @@
 
 enum {
 	CK_OPEN_FORCE = 1, /* a damaged checkpoint: open what is readable */
+	CK_OPEN_RAW = 2, /* as the files stand, whatever a journal says */
 };
 
 /*
@@ -21,6 +22,14 @@ enum {
  * CK_CORRUPT, CK_UNSUPPORTED; see err.h.
  */
 int ck_open(const char *source, unsigned flags, struct ck_model **ret, struct ck_err *err);
+
+/*
+ * The same for a bundle whose prefix is known, through a table of calls. Where a publish was
+ * committed and not carried out to its end (core/pending.h), what it comes to is what is opened,
+ * read through the journal; nothing is written. CK_OPEN_RAW leaves the journal alone.
+ */
+int ck_open_prefix(const struct ck_vfs *vfs, const char *prefix, unsigned flags,
+		   struct ck_model **ret, struct ck_err *err);
 
 /* What ck_open would open, without opening it: for mount point checks and messages. */
 struct ck_location {

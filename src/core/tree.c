@@ -319,6 +319,27 @@ uint32_t ck_tree_var(const struct ck_tree *t, uint32_t node)
 	return t->nodes[node].var;
 }
 
+struct ck_span ck_tree_component(const struct ck_tree *t, uint32_t node)
+{
+	return tree_component(t, node);
+}
+
+bool ck_tree_suffixed(const struct ck_tree *t, uint32_t node)
+{
+	struct ck_span c = tree_component(t, node), name;
+
+	if (t->nodes[node].var == CK_NO_VAR)
+		return false;
+	name = ck_var_name(t->model, &t->model->vars[t->nodes[node].var]);
+	return c.p + c.n != name.p + name.n;
+}
+
+uint32_t ck_tree_children(const struct ck_tree *t, uint32_t node, uint32_t *first)
+{
+	*first = t->nodes[node].first;
+	return t->nodes[node].nchildren;
+}
+
 bool ck_tree_is_dir(const struct ck_tree *t, uint32_t node)
 {
 	return node == 0 || t->nodes[node].nchildren > 0;

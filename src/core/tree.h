@@ -47,6 +47,12 @@ struct ck_tree *ck_tree_free(struct ck_tree *t);
 struct ck_model *ck_tree_model(const struct ck_tree *t);
 uint32_t ck_tree_parent(const struct ck_tree *t, uint32_t node); /* the root's is the root */
 uint32_t ck_tree_var(const struct ck_tree *t, uint32_t node); /* CK_NO_VAR: a folder only */
+/* The part of the name that the node adds to its parent's. */
+struct ck_span ck_tree_component(const struct ck_tree *t, uint32_t node);
+/* Whether the variable's path leaves out TF2's suffix. */
+bool ck_tree_suffixed(const struct ck_tree *t, uint32_t node);
+/* The children are nodes *first ... *first + n - 1; answers n. */
+uint32_t ck_tree_children(const struct ck_tree *t, uint32_t node, uint32_t *first);
 bool ck_tree_is_dir(const struct ck_tree *t, uint32_t node);
 uint32_t ck_tree_subdirs(const struct ck_tree *t, uint32_t node); /* folders right below it */
 uint32_t ck_tree_nodes(const struct ck_tree *t); /* how many there are, root included */

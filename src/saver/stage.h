@@ -217,11 +217,13 @@ enum {
 struct ck_publish_report {
 	bool nothing; /* there was nothing to publish */
 	char how[16]; /* "replace", "in place", "both", "index only", "new" */
+	char shards[16]; /* where data files got new names: "hard link", "reflink", "copy" */
 	uint64_t variables; /* written, renamed and deleted */
 	uint64_t copied; /* bytes copied to make whole variables */
 	uint64_t cloned; /* bytes shared instead of copied */
 	uint64_t in_place; /* bytes redone in place */
 	uint64_t index; /* bytes of the new index */
+	uint64_t freed; /* by compacting */
 	double seconds;
 	char target[512]; /* prefix */
 };

@@ -1,0 +1,470 @@
+/*
+ * recover.c - what an earlier opening left behind, before the checkpoint is loaded.
+ *
+ * The states of a journal and what is done about each stand in doc/format-journal.md. In short: a
+ * journal with COMMIT is carried out to its end; one without keeps its edits staged (replay.c), and
+ * what PREPARE named is removed; one that was begun on something else is set aside under another
+ * name and told of; one that never got its BASE record held nothing.
+ */
+#include "saver/stage_private.h"
+
+#include "journal/pointer.h"
+#include "util/crc32c.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PIECE (1u << 16)
+#define ASIDE_MAX 1000
+
+/* What a first look at the journal gives. */
+struct look {
+	struct ck_stage *s;
+	struct ck_rec_index base, commit;
+	struct ck_rec_shard *shards; /* BASE's */
+	uint32_t nshards;
+	char **prepared;
+	uint32_t nprepared;
+	struct ck_commit c;
+	uint64_t edits;
+};
+
+int ck_index_identity(const struct ck_vfs *vfs, const char *path, struct ck_rec_index *ret,
+		      struct ck_err *err)
+{
+	struct ck_rec_index id = { .fnv = UINT64_C(0xcbf29ce484222325) };
+	struct ck_vfile *f;
+	uint8_t *piece;
+	ssize_t n;
+	int r = ck_vfs_open(vfs, path, O_RDONLY, 0, &f);
+
+	if (r == -ENOENT) {
+		*ret = (struct ck_rec_index){ .absent = true };
+		return 0;
+	}
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be opened: %s", path,
+			       strerror(-r));
+	piece = malloc(PIECE);
+	if (!piece) {
+		ck_vfs_close(f);
+		return ck_fail_nomem(err, path);
+	}
+	while ((n = vfs->pread(f, piece, PIECE, id.size)) != 0) {
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			break;
+		id.crc32c = ck_crc32c_extend(id.crc32c, piece, (size_t)n);
+		for (ssize_t i = 0; i < n; i++)
+			id.fnv = (id.fnv ^ piece[i]) * UINT64_C(0x100000001b3);
+		id.size += (uint64_t)n;
+	}
+	free(piece);
+	ck_vfs_close(f);
+	if (n < 0)
+		return ck_fail(err, CK_CORRUPT, (int)-n, "%s: cannot be read: %s", path,
+			       strerror((int)-n));
+	*ret = id;
+	return 0;
+}
+
+static bool same_index(const struct ck_rec_index *a, const struct ck_rec_index *b)
+{
+	if (a->absent || b->absent)
+		return a->absent == b->absent;
+	return a->size == b->size && a->crc32c == b->crc32c && a->fnv == b->fnv;
+}
+
+static char *copy_span(struct ck_span s)
+{
+	return strndup(s.p ? (const char *)s.p : "", s.n);
+}
+
+/* Names in a journal are of files beside the prefix: nothing else is ever removed or renamed. */
+static bool is_ours(const struct ck_stage *s, struct ck_span path)
+{
+	size_t n = strlen(s->prefix);
+
+	return path.n > n && memcmp(path.p, s->prefix, n) == 0 && path.p[n] == '.' &&
+	       !memchr(path.p + n, '/', path.n - n) && !memchr(path.p, '\0', path.n);
+}
+
+static int keep_prepared(struct look *l, const struct ck_record *r)
+{
+	char **p = realloc(l->prepared, (l->nprepared + r->npaths + 1) * sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	l->prepared = p;
+	for (uint32_t i = 0; i < r->npaths; i++)
+		if (is_ours(l->s, r->paths[i]) && !(p[l->nprepared++] = copy_span(r->paths[i])))
+			return -ENOMEM;
+	return 0;
+}
+
+static int keep_commit(struct look *l, const struct ck_record *r, struct ck_err *err)
+{
+	struct ck_commit *c = &l->c;
+
+	l->commit = r->index;
+	if (!r->npaths)
+		return ck_fail(err, CK_CORRUPT, EIO, "its COMMIT names no index");
+	c->index_path = strdup(l->s->index_path);
+	c->index_tmp = copy_span(r->paths[0]);
+	c->remove = calloc(r->npaths, sizeof(*c->remove));
+	c->patches = calloc(r->npatches + 1, sizeof(*c->patches));
+	c->files = calloc(r->npatches + 1, sizeof(*c->files));
+	if (!c->index_path || !c->index_tmp || !c->remove || !c->patches || !c->files)
+		return ck_fail_nomem(err, l->s->prefix);
+	for (uint32_t i = 0; i < r->npaths; i++) {
+		if (!is_ours(l->s, r->paths[i]))
+			return ck_fail(err, CK_CORRUPT, EIO, "its COMMIT names foreign files");
+		if (i && !(c->remove[c->nremove++] = copy_span(r->paths[i])))
+			return ck_fail_nomem(err, l->s->prefix);
+	}
+	if (r->npatches)
+		memcpy(c->patches, r->patches, r->npatches * sizeof(*c->patches));
+	c->npatches = r->npatches;
+	return 0;
+}
+
+static int look_at(void *arg, uint64_t at, const struct ck_record *r, struct ck_err *err)
+{
+	struct look *l = arg;
+
+	(void)at;
+	switch (r->type) {
+	case CK_REC_BASE:
+		l->base = r->index;
+		l->shards = calloc(r->nshards + 1, sizeof(*l->shards));
+		if (!l->shards)
+			return ck_fail_nomem(err, l->s->prefix);
+		if (r->nshards)
+			memcpy(l->shards, r->shards, r->nshards * sizeof(*l->shards));
+		l->nshards = r->nshards;
+		return 0;
+	case CK_REC_PREPARE:
+		return keep_prepared(l, r) < 0 ? ck_fail_nomem(err, l->s->prefix) : 0;
+	case CK_REC_COMMIT:
+		return keep_commit(l, r, err);
+	case CK_REC_SYNC:
+		return 0;
+	default:
+		l->edits++;
+		return 0;
+	}
+}
+
+static void look_done(struct look *l)
+{
+	for (uint32_t i = 0; i < l->nprepared; i++)
+		free(l->prepared[i]);
+	free(l->prepared);
+	free(l->shards);
+	ck_commit_done(&l->c);
+}
+
+static int64_t in_ns(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Whether a shard is the one that the journal was begun on. */
+static bool same_shard(struct ck_stage *s, const struct look *l, const struct ck_rec_shard *is,
+		       uint32_t num, bool patched)
+{
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+	struct ck_vstat st;
+
+	(void)l;
+	ck_buf_printf(&path, "%s.data-%05" PRIu32 "-of-%05" PRIu32, s->source, is->id, num);
+	if (ck_buf_failed(&path) || s->vfs->stat(s->vfs, path.p, &st) < 0)
+		return false;
+	if (st.ino != is->ino || st.size < is->size)
+		return false;
+	if (is->btime_ns && st.btime.tv_sec && in_ns(st.btime) != is->btime_ns)
+		return false;
+	if (is->touched || patched)
+		return true;
+	return st.size == is->size && in_ns(st.mtime) == is->mtime_ns;
+}
+
+/* The number of shards stands in the index; a model need not be loaded for it. */
+static int num_shards(struct ck_stage *s, uint32_t *ret, struct ck_err *err)
+{
+	struct ck_model *m;
+	int r = ck_open_prefix(s->vfs, s->source, CK_OPEN_RAW | CK_OPEN_FORCE, &m, err);
+
+	if (r == 0) {
+		*ret = m->num_shards;
+		ck_model_unref(m);
+	}
+	return r;
+}
+
+static bool same_shards(struct ck_stage *s, const struct look *l, bool patched)
+{
+	uint32_t num = 0;
+
+	if (!l->nshards)
+		return true;
+	if (num_shards(s, &num, NULL) < 0)
+		return false;
+	for (uint32_t i = 0; i < l->nshards; i++)
+		if (!same_shard(s, l, &l->shards[i], num, patched))
+			return false;
+	return true;
+}
+
+static void notice(struct ck_stage *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void notice(struct ck_stage *s, const char *fmt, ...)
+{
+	char text[2000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ck_buf_str(&s->notice, text);
+	ck_buf_char(&s->notice, '\n');
+}
+
+static int set_aside(struct ck_stage *s, const char *why, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf to = CK_BUF_INIT;
+	struct ck_vstat st;
+	int r = 0;
+
+	for (int i = 1; i < ASIDE_MAX; i++) {
+		ck_buf_clear(&to);
+		ck_buf_printf(&to, "%s.stale-%d", s->journal_path, i);
+		if (ck_buf_failed(&to))
+			return ck_fail_nomem(err, s->prefix);
+		if (s->vfs->lstat(s->vfs, to.p, &st) == -ENOENT)
+			break;
+	}
+	r = s->vfs->rename(s->vfs, s->journal_path, to.p);
+	if (r == 0)
+		r = s->vfs->sync_dir(s->vfs, to.p);
+	if (r == 0 && s->pointer_path) {
+		r = s->vfs->unlink(s->vfs, s->pointer_path);
+		if (r == 0 || r == -ENOENT)
+			r = s->vfs->sync_dir(s->vfs, s->pointer_path);
+	}
+	if (r < 0)
+		return ck_fail(err, CK_BUSY, -r, "%s: a journal that does not belong to this "
+			       "checkpoint cannot be set aside: %s", s->journal_path, strerror(-r));
+	notice(s, "%s: %s: its edits were not applied; it is kept as %s", s->journal_path, why, to.p);
+	return 0;
+}
+
+/* The new index has always the same temporary name; the others stand in PREPARE. */
+static int remove_prepared(struct ck_stage *s, struct look *l, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf tmp = CK_BUF_INIT;
+
+	ck_buf_printf(&tmp, "%s.ckptfuse-new", s->index_path);
+	if (ck_buf_failed(&tmp))
+		return ck_fail_nomem(err, s->prefix);
+	s->vfs->unlink(s->vfs, tmp.p); /* if it is there; the next publish makes it anew */
+	for (uint32_t i = 0; i < l->nprepared; i++) {
+		int r = s->vfs->unlink(s->vfs, l->prepared[i]);
+
+		if (r < 0 && r != -ENOENT)
+			return ck_fail(err, CK_BUSY, -r, "%s: left by a publish that was cut "
+				       "short, cannot be removed: %s", l->prepared[i],
+				       strerror(-r));
+	}
+	return 0;
+}
+
+/* The files that patches go to, by shard id as it was before the publish. */
+static int open_patched(struct ck_stage *s, struct look *l, struct ck_err *err)
+{
+	struct ck_commit *c = &l->c;
+	uint32_t num;
+	int r = c->npatches ? num_shards(s, &num, err) : 0;
+
+	for (uint32_t i = 0; i < c->npatches && r == 0; i++) {
+		struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+
+		if (i && c->patches[i].shard == c->patches[i - 1].shard) {
+			c->files[i] = c->files[i - 1];
+			continue;
+		}
+		ck_buf_printf(&path, "%s.data-%05" PRIu32 "-of-%05" PRIu32, s->prefix,
+			      c->patches[i].shard, num);
+		r = ck_buf_failed(&path) ? ck_fail_nomem(err, s->prefix) :
+		    ck_vfs_open(s->vfs, path.p, O_RDWR, 0, &c->files[i]);
+		if (r < 0)
+			ck_fail(err, CK_BUSY, -r, "%s: a publish that was cut short cannot be "
+				"finished: %s", path.p, strerror(-r));
+	}
+	return r;
+}
+
+static void close_patched(struct ck_commit *c)
+{
+	for (uint32_t i = 0; i < c->npatches; i++)
+		if (c->files[i] && (i == 0 || c->files[i] != c->files[i - 1]))
+			ck_vfs_close(c->files[i]);
+}
+
+static int roll_forward(struct ck_stage *s, struct look *l, const struct ck_journal_scan *scan,
+			struct ck_err *err)
+{
+	struct ck_journal *j;
+	int r = ck_journal_resume(s->vfs, s->journal_path, scan, &j, err);
+
+	if (r < 0)
+		return r;
+	r = open_patched(s, l, err);
+	if (r == 0)
+		r = ck_apply(s->vfs, &l->c, j, &s->o.progress, err);
+	close_patched(&l->c);
+	ck_journal_close(j, false, NULL);
+	if (r == 0 && (r = ck_slog_remove(s)) < 0)
+		ck_fail(err, CK_BUSY, -r, "%s: cannot be removed: %s", s->journal_path,
+			strerror(-r));
+	if (r == 0)
+		notice(s, "%s: a publish that was cut short has been finished", s->prefix);
+	return r;
+}
+
+static int decide(struct ck_stage *s, struct look *l, const struct ck_journal_scan *scan,
+		  struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+	struct ck_rec_index now;
+	int r;
+
+	ck_buf_printf(&path, "%s.index", s->source);
+	if (ck_buf_failed(&path))
+		return ck_fail_nomem(err, s->prefix);
+	if (scan->committed) {
+		r = ck_index_identity(s->vfs, s->index_path, &now, err);
+		if (r < 0)
+			return r;
+		if (same_index(&now, &l->commit)) { /* only the tidying is left */
+			l->c.npatches = 0;
+			return roll_forward(s, l, scan, err);
+		}
+	}
+	/* With save= the edits are of the source, and the target is not there yet. */
+	r = ck_index_identity(s->vfs, path.p, &now, err);
+	if (r < 0)
+		return r;
+	if (!same_index(&now, &l->base))
+		return set_aside(s, "it was begun on another state of the checkpoint, which has "
+				    "been saved anew since", err);
+	if (!same_shards(s, l, scan->committed))
+		return set_aside(s, "it was begun on other data files than are there now", err);
+	if (scan->committed) {
+		r = ck_index_identity(s->vfs, l->c.index_tmp, &now, err);
+		if (r < 0)
+			return r;
+		return same_index(&now, &l->commit) ?
+			       roll_forward(s, l, scan, err) :
+			       set_aside(s, "it is committed, but the new index is not there", err);
+	}
+	return remove_prepared(s, l, err);
+}
+
+static int follow_pointer(struct ck_stage *s, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf beside = CK_BUF_INIT;
+	struct ck_vstat st;
+	char *path;
+	int r;
+
+	ck_buf_printf(&beside, "%s.ckptfuse-journal", s->prefix);
+	if (ck_buf_failed(&beside))
+		return ck_fail_nomem(err, s->prefix);
+	r = ck_pointer_read(s->vfs, beside.p, &path, NULL);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) { /* a journal, which wins over where a new one was to lie */
+		if (!s->pointer_path)
+			return 0;
+		free(s->journal_path);
+		s->journal_path = s->pointer_path;
+		s->pointer_path = NULL;
+		return 0;
+	}
+	r = s->vfs->stat(s->vfs, path, &st);
+	if (r < 0 && s->o.discard_lost) {
+		r = s->vfs->unlink(s->vfs, beside.p);
+		if (r == 0)
+			r = s->vfs->sync_dir(s->vfs, beside.p);
+		if (r == 0)
+			notice(s, "%s: the edits in %s, which is not there, were given up", s->prefix,
+			       path);
+		free(path);
+		return r < 0 ? ck_fail(err, CK_BUSY, -r, "%s: cannot be removed: %s", beside.p,
+				       strerror(-r)) : 0;
+	}
+	if (r < 0) {
+		r = ck_fail(err, CK_BUSY, EBUSY, "%s: edits are staged in %s, which is not there: "
+			    "make it reachable, or give them up with ckptctl discard", s->prefix,
+			    path);
+		free(path);
+		return r;
+	}
+	free(s->journal_path);
+	s->journal_path = path;
+	if (!s->pointer_path && !(s->pointer_path = strdup(beside.p)))
+		return ck_fail_nomem(err, s->prefix);
+	return 0;
+}
+
+int ck_recover(struct ck_stage *s, struct ck_err *err)
+{
+	struct look l = { .s = s };
+	struct ck_journal_scan scan = { 0 };
+	struct ck_err why = CK_ERR_INIT;
+	struct ck_vstat st;
+	int r = follow_pointer(s, err);
+
+	if (r < 0)
+		return r;
+	if (s->vfs->lstat(s->vfs, s->journal_path, &st) == -ENOENT)
+		return 0;
+	r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, &why);
+	if (r == -ENOMEM || why.cls == CK_MISSING)
+		ck_fail(err, why.cls, why.errnum, "%s", why.text);
+	else if (r < 0)
+		r = set_aside(s, why.cls == CK_UNSUPPORTED ? "it was written by a newer version" :
+			      "it cannot be read", err);
+	else if (!scan.has_base)
+		r = (r = ck_slog_remove(s)) < 0 ?
+			    ck_fail(err, CK_BUSY, -r, "%s: cannot be removed: %s",
+				    s->journal_path, strerror(-r)) : 0;
+	else
+		r = decide(s, &l, &scan, err);
+	look_done(&l);
+	return r;
+}
+
+int ck_recover_orphan(struct ck_stage *s, struct ck_err *err)
+{
+	struct look l = { .s = s };
+	struct ck_journal_scan scan = { 0 };
+	struct ck_vstat st;
+	int r;
+
+	if (s->vfs->lstat(s->vfs, s->journal_path, &st) == -ENOENT)
+		return 0;
+	r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, NULL);
+	if (r == 0 && (scan.committed || !l.edits))
+		r = s->vfs->unlink(s->vfs, s->journal_path);
+	else
+		r = set_aside(s, "it is of no checkpoint that points to it", err);
+	look_done(&l);
+	return r;
+}

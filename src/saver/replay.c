@@ -1,0 +1,283 @@
+/*
+ * replay.c - the records of a journal that was found, done again.
+ *
+ * They go through the functions that did them first, without being logged. Bytes that an EXTENT
+ * points at are trusted where a SYNC stands behind it; else they are read and compared, and the
+ * first that do not match end the replay: that edit and all behind it were never promised.
+ */
+#include "saver/stage_private.h"
+
+#include "util/crc32c.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define PIECE (1u << 20)
+#define STOP 1 /* an answer of ours: what follows is dropped */
+
+struct replay {
+	struct ck_stage *s;
+	uint64_t synced; /* records before this byte are durable, their bytes too */
+	uint64_t edits;
+	struct ck_journal_scan scan; /* filled as it goes: up to the record in work */
+	struct ck_journal_scan stop; /* where it ended early */
+};
+
+static int open_for_reading(struct ck_stage *s, uint32_t id, uint32_t *which, struct ck_err *err)
+{
+	struct ck_sshard *sh;
+	uint32_t before = s->target;
+	int r = 0;
+
+	*which = ck_shard_by_id(s, id);
+	if (id == CK_REC_STAGE && (*which == CK_NO_SHARD || !s->shards[*which].file)) {
+		/* It is made where it is not there, and then ends too early for the extent. */
+		s->target = CK_NO_SHARD;
+		r = ck_stage_data_open(s, err);
+		*which = ck_shard_by_id(s, id);
+		s->target = before;
+	}
+	if (r < 0)
+		return r;
+	if (*which == CK_NO_SHARD)
+		return ck_fail(err, CK_CORRUPT, EIO, "the journal names a shard that is not there");
+	sh = &s->shards[*which];
+	return sh->file ? 0 : ck_shard_open(s, *which, false, err);
+}
+
+/* 0, or STOP where the bytes are not there or others. */
+static int verify(struct ck_stage *s, uint32_t which, const struct ck_record *rec)
+{
+	uint8_t *piece = malloc(PIECE);
+	uint32_t crc = 0;
+	int r = piece ? 0 : -ENOMEM;
+
+	for (uint64_t at = 0; at < rec->nbytes && r == 0;) {
+		size_t k = rec->nbytes - at < PIECE ? (size_t)(rec->nbytes - at) : PIECE;
+
+		r = ck_shard_read(s, which, rec->shard_offset + at, piece, k, NULL) < 0 ? STOP : 0;
+		if (r == 0)
+			crc = ck_crc32c_extend(crc, piece, k);
+		at += k;
+	}
+	free(piece);
+	if (r < 0)
+		return r;
+	return r == STOP || crc != rec->crc32c ? STOP : 0;
+}
+
+static int find_file(struct ck_stage *s, struct ck_span path, struct ck_snode **ret,
+		     struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
+	struct ck_snode *dir;
+	struct ck_span last;
+	struct ck_found f;
+	int r = ck_sfind_parent(s, path, &dir, &last, err);
+
+	if (r < 0)
+		return r;
+	ck_buf_add(&name, last.p, last.n);
+	if (ck_buf_failed(&name))
+		return -ENOMEM;
+	r = ck_sfind(s, dir, CK_NO_NODE, name.p, name.n, &f);
+	if (r == 0 && f.kind != CK_STAGE_DATA)
+		r = -EISDIR;
+	if (r == -ENOENT) { /* a variable that has only metadata so far */
+		struct ck_sentry *e = ck_sentry_find(s, dir, name.p, name.n);
+
+		if (e && e->node && !e->node->is_dir) {
+			*ret = e->node;
+			return 0;
+		}
+	}
+	return r < 0 ? r : ck_found_node(s, &f, ret, err);
+}
+
+static int redo_bytes(struct replay *p, uint64_t at, const struct ck_record *rec,
+		      struct ck_err *err)
+{
+	struct ck_stage *s = p->s;
+	struct ck_ext e = { .off = rec->offset, .len = rec->nbytes, .logged = true };
+	struct ck_content *c;
+	struct ck_snode *n;
+	int r = find_file(s, rec->path, &n, err);
+
+	if (r < 0)
+		return r;
+	if (!rec->nbytes)
+		return 0;
+	if (rec->type == CK_REC_WRITE) {
+		e.kind = CK_EXT_JOURNAL;
+		e.at = rec->data_at;
+		e.which = s->generation;
+		e.crc = ck_crc32c(rec->data.p, rec->data.n);
+		e.crc_ok = true;
+	} else {
+		r = open_for_reading(s, rec->shard, &e.which, err);
+		if (r == 0 && at >= p->synced)
+			r = verify(s, e.which, rec);
+		if (r)
+			return r;
+		e.kind = CK_EXT_SHARD;
+		e.at = rec->shard_offset;
+		e.crc = rec->crc32c;
+		e.crc_ok = true;
+		e.durable = true;
+	}
+	r = ck_content_edit(s, n, &c, err);
+	if (r == 0)
+		r = ck_extmap_set(c->map, &e);
+	c->size = r == 0 ? ck_extmap_size(c->map) : c->size;
+	return r;
+}
+
+static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
+	struct ck_varmeta *meta;
+	struct ck_snode *dir, *n;
+	struct ck_span last;
+	int r = ck_sfind_parent(s, rec->path, &dir, &last, err);
+
+	if (r < 0)
+		return r;
+	ck_buf_add(&name, last.p, last.n);
+	ck_buf_str(&name, ".json");
+	if (ck_buf_failed(&name))
+		return -ENOMEM;
+	r = ck_json_owner(s, dir, name.p, &n, err);
+	if (r == 0)
+		r = ck_varmeta_parse(rec->data, NULL, s->big_endian, "journal", &meta, err);
+	return r < 0 ? r : ck_do_meta(s, n, meta, err);
+}
+
+/* Operations on a name. */
+static int redo_name(struct ck_stage *s, const struct ck_record *rec, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf name = CK_BUF_INIT, to = CK_BUF_INIT;
+	struct ck_snode *dir, *to_dir, *n;
+	struct ck_span last;
+	bool durable;
+	int r = ck_sfind_parent(s, rec->path, &dir, &last, err);
+
+	if (r < 0)
+		return r;
+	ck_buf_add(&name, last.p, last.n);
+	if (rec->type == CK_REC_RENAME) {
+		r = ck_sfind_parent(s, rec->to, &to_dir, &last, err);
+		if (r < 0)
+			return r;
+		ck_buf_add(&to, last.p, last.n);
+	}
+	if (ck_buf_failed(&name) || ck_buf_failed(&to))
+		return -ENOMEM;
+	switch (rec->type) {
+	case CK_REC_CREATE:
+		return ck_do_create(s, dir, name.p, s->o.file_mode, &n, err);
+	case CK_REC_UNLINK:
+		return ck_do_unlink(s, dir, name.p, err);
+	case CK_REC_MKDIR:
+		return ck_do_mkdir(s, dir, name.p, s->o.dir_mode, &n, err);
+	case CK_REC_RMDIR:
+		return ck_do_rmdir(s, dir, name.p, err);
+	case CK_REC_RENAME:
+		return ck_do_rename(s, dir, name.p, to_dir, to.p, rec->flags << 1, &durable, err);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, struct ck_err *err)
+{
+	struct ck_stage *s = p->s;
+	struct ck_snode *n;
+	int r;
+
+	switch (rec->type) {
+	case CK_REC_BASE:
+		for (uint32_t i = 0; i < rec->nshards; i++) {
+			uint32_t which = ck_shard_by_id(s, rec->shards[i].id);
+
+			if (which != CK_NO_SHARD)
+				s->shards[which].touched = rec->shards[i].touched;
+		}
+		return 0;
+	case CK_REC_SYNC:
+	case CK_REC_PREPARE:
+	case CK_REC_COMMIT:
+		return 0;
+	case CK_REC_WRITE:
+	case CK_REC_EXTENT:
+		p->edits++;
+		return redo_bytes(p, at, rec, err);
+	case CK_REC_TRUNCATE:
+		p->edits++;
+		r = find_file(s, rec->path, &n, err);
+		return r < 0 ? r : ck_content_resize(s, n, rec->offset, err);
+	case CK_REC_META:
+		p->edits++;
+		return redo_meta(s, rec, err);
+	case CK_REC_DISCARD:
+		if (!rec->path.n)
+			return ck_discard_all(s, err);
+		r = ck_discard_node(s, rec->path, err);
+		return r == -ENOENT ? 0 : r;
+	default:
+		p->edits++;
+		return redo_name(s, rec, err);
+	}
+}
+
+static int redo_one(void *arg, uint64_t at, const struct ck_record *rec, struct ck_err *err)
+{
+	struct replay *p = arg;
+	int r = redo(p, at, rec, err);
+
+	if (r) { /* where the good part of the journal ends */
+		p->stop = p->scan;
+		p->stop.end = at;
+	}
+	return r == STOP ? -ECANCELED : r;
+}
+
+int ck_replay(struct ck_stage *s, struct ck_err *err)
+{
+	struct replay p = { .s = s };
+	struct ck_journal_scan scan;
+	struct ck_err why = CK_ERR_INIT;
+	struct ck_vstat st;
+	uint64_t dropped;
+	int r;
+
+	if (s->vfs->lstat(s->vfs, s->journal_path, &st) == -ENOENT)
+		return 0;
+	r = ck_journal_scan(s->vfs, s->journal_path, NULL, NULL, &scan, err);
+	if (r < 0)
+		return r;
+	s->generation = 1;
+	s->replaying = true;
+	p.synced = scan.synced;
+	r = ck_journal_scan(s->vfs, s->journal_path, redo_one, &p, &p.scan, &why);
+	s->replaying = false;
+	if (r < 0 && r != -ECANCELED)
+		return ck_fail(err, why.cls == CK_OK ? CK_CORRUPT : why.cls, -r,
+			       "%s: the staged edits cannot be laid over the checkpoint: %s: set the "
+			       "journal aside, or give them up with ckptctl discard",
+			       s->journal_path, why.cls == CK_OK ? strerror(-r) : why.text);
+	if (r == -ECANCELED)
+		scan = p.stop;
+	dropped = st.size - scan.end;
+	r = ck_journal_resume(s->vfs, s->journal_path, &scan, &s->journal, err);
+	if (r < 0)
+		return r;
+	if (dropped)
+		ck_buf_printf(&s->notice, "%s: %" PRIu64 " bytes at its end were never made durable, and "
+			      "are dropped\n", s->journal_path, dropped);
+	s->recovered = p.edits > 0;
+	if (s->recovered)
+		ck_buf_printf(&s->notice, "%s: edits that were not published are here again: publish "
+			      "them (ckptctl commit) or give them up (ckptctl discard)\n", s->prefix);
+	return 0;
+}
