@@ -51,8 +51,10 @@ unit_tests = \
 	%D%/unit/test_names \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
+	%D%/unit/test_source \
 	%D%/unit/test_table \
-	%D%/unit/test_util
+	%D%/unit/test_util \
+	%D%/unit/test_vfs
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
