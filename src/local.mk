@@ -23,7 +23,9 @@ libckpt_a_SOURCES = \
 	%D%/base/mountinfo.h \
 	%D%/io/source.c \
 	%D%/io/source.h \
+	%D%/io/vfs.c \
 	%D%/io/vfs.h \
+	%D%/io/vfs_posix.c \
 	%D%/model/builder.c \
 	%D%/model/builder.h \
 	%D%/model/dtype.c \

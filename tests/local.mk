@@ -51,10 +51,29 @@ unit_tests = \
 	%D%/unit/test_names \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
+	%D%/unit/test_source \
 	%D%/unit/test_table \
-	%D%/unit/test_util
+	%D%/unit/test_util \
+	%D%/unit/test_vfs
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
+
+# The crash laboratory: a disk in memory that loses power, calls that fail
+
+crash_tests = \
+	%D%/crash/test_disk
+check_PROGRAMS += $(crash_tests)
+TESTS += $(crash_tests)
+crash_lab = \
+	%D%/crash/disk.c \
+	%D%/crash/disk.h \
+	%D%/crash/disk_crash.c \
+	%D%/crash/disk_names.c \
+	%D%/crash/disk_private.h \
+	%D%/crash/disk_store.c \
+	%D%/crash/faulty.c \
+	%D%/crash/faulty.h
+%C%_crash_test_disk_SOURCES = %D%/crash/test_disk.c $(crash_lab)
 
 # Fuzz targets. In every build each is linked with a main that replays its corpus; where clang's
 # fuzzer is there, tests/fuzz/libfuzzer_* look for new inputs as well.

@@ -56,7 +56,8 @@ struct ck_vfs {
 	int (*truncate)(struct ck_vfile *f, uint64_t size);
 	int (*sync)(struct ck_vfile *f); /* bytes, size and extended attributes */
 	int (*fstat)(struct ck_vfile *f, struct ck_vstat *ret);
-	/* Its descriptor, for mapping it; -1 where it has none. Stays the file's. */
+	/* Its descriptor, for mapping it and for reading past this table; -1 where it has none.
+	 * Stays the file's. */
 	int (*fd)(struct ck_vfile *f);
 	/* flock(LOCK_EX | LOCK_NB): -EWOULDBLOCK where somebody else holds it. Ends with close. */
 	int (*lock)(struct ck_vfile *f);

@@ -180,13 +180,13 @@ long_lines() {
 
 @test "indentation is tabs, then fewer than eight spaces" {
 	none "spaces for tabs, or spaces before a tab" \
-		grep -rnP '^(\t* {8}|\t* +\t)' src tests/unit tests/fuzz --include='*.[ch]'
+		grep -rnP '^(\t* {8}|\t* +\t)' src tests/unit tests/fuzz tests/crash --include='*.[ch]'
 }
 
 @test "no trailing blanks, no carriage returns" {
 	none "at the end of a line" \
-		grep -rnP '[ \t\r]+$' src tests/unit tests/fuzz tests/bats contrib Makefile.am \
-		configure.ac --include='*.[ch]' --include='*.bats' --include='*.bash' \
+		grep -rnP '[ \t\r]+$' src tests/unit tests/fuzz tests/crash tests/bats contrib \
+		Makefile.am configure.ac --include='*.[ch]' --include='*.bats' --include='*.bash' \
 		--include='*.sh' --include='*.mk' --include='*.py' --include=Makefile.am \
 		--include=configure.ac
 }
@@ -226,7 +226,7 @@ unlisted() {
 		file=${file#tests/}
 		grep -qE "%D%/${file%.c}(\\.c)?([[:space:]]|\$)" tests/local.mk ||
 			echo "tests/local.mk: $file"
-	done < <(find tests/unit tests/fuzz -name '*.[ch]'; find tests/bats -name '*.ba*')
+	done < <(find tests/unit tests/fuzz tests/crash -name '*.[ch]'; find tests/bats -name '*.ba*')
 }
 
 @test "the build knows every source and test" {
