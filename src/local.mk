@@ -5,6 +5,8 @@ libckpt_a_SOURCES = \
 	%D%/util/buf.c \
 	%D%/util/buf.h \
 	%D%/util/bytes.h \
+	%D%/util/chunks.c \
+	%D%/util/chunks.h \
 	%D%/util/crc32c.c \
 	%D%/util/crc32c.h \
 	%D%/util/json.c \
@@ -85,6 +87,7 @@ libckpt_a_SOURCES = \
 	%D%/core/tree_list.c \
 	%D%/core/tree_private.h \
 	%D%/core/verify.c \
+	%D%/saver/extmap.c \
 	%D%/saver/extmap.h \
 	%D%/saver/space.h \
 	%D%/saver/stage.h \

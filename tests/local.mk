@@ -34,6 +34,8 @@ check_LIBRARIES = %D%/libtest.a
 	%D%/unit/mkindex.c \
 	%D%/unit/repair.c \
 	%D%/unit/mkindex.h \
+	%D%/unit/nomem.c \
+	%D%/unit/nomem.h \
 	%D%/unit/repair.h \
 	%D%/unit/tap.h
 LDADD = %D%/libtest.a $(CKPT_LIBS)
@@ -46,6 +48,7 @@ check_PROGRAMS += $(test_tools)
 
 unit_tests = \
 	%D%/unit/test_bundle \
+	%D%/unit/test_extmap \
 	%D%/unit/test_join \
 	%D%/unit/test_meta \
 	%D%/unit/test_names \
@@ -55,6 +58,9 @@ unit_tests = \
 	%D%/unit/test_util
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
+# These have memory run out.
+NOMEM_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=realloc
+%C%_unit_test_extmap_LDFLAGS = $(NOMEM_LINK)
 
 # Fuzz targets. In every build each is linked with a main that replays its corpus; where clang's
 # fuzzer is there, tests/fuzz/libfuzzer_* look for new inputs as well.

@@ -1,0 +1,21 @@
+/* nomem.c - see nomem.h. */
+#include "nomem.h"
+
+#include <stddef.h>
+
+unsigned nomem_at;
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+	return nomem_at && --nomem_at == 0 ? NULL : __real_malloc(n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return nomem_at && --nomem_at == 0 ? NULL : __real_realloc(p, n);
+}
