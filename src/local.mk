@@ -89,6 +89,9 @@ libckpt_a_SOURCES = \
 	%D%/core/verify.c \
 	%D%/saver/extmap.c \
 	%D%/saver/extmap.h \
+	%D%/saver/quarantine.c \
+	%D%/saver/ranges.c \
+	%D%/saver/space.c \
 	%D%/saver/space.h \
 	%D%/saver/stage.h \
 	%D%/saver/varmeta.h

@@ -54,6 +54,7 @@ unit_tests = \
 	%D%/unit/test_names \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
+	%D%/unit/test_space \
 	%D%/unit/test_table \
 	%D%/unit/test_util
 check_PROGRAMS += $(unit_tests)
@@ -61,6 +62,7 @@ TESTS += $(unit_tests)
 # These have memory run out.
 NOMEM_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=realloc
 %C%_unit_test_extmap_LDFLAGS = $(NOMEM_LINK)
+%C%_unit_test_space_LDFLAGS = $(NOMEM_LINK)
 
 # Fuzz targets. In every build each is linked with a main that replays its corpus; where clang's
 # fuzzer is there, tests/fuzz/libfuzzer_* look for new inputs as well.
