@@ -55,6 +55,8 @@ libckpt_a_SOURCES = \
 	%D%/core/element.h \
 	%D%/core/join.c \
 	%D%/core/join.h \
+	%D%/core/jsonobj.c \
+	%D%/core/jsonobj.h \
 	%D%/core/layout.c \
 	%D%/core/layout.h \
 	%D%/core/literal.c \
