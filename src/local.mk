@@ -96,7 +96,10 @@ libckpt_a_SOURCES = \
 	%D%/saver/space.c \
 	%D%/saver/space.h \
 	%D%/saver/stage.h \
-	%D%/saver/varmeta.h
+	%D%/saver/varmeta.c \
+	%D%/saver/varmeta.h \
+	%D%/saver/varmeta_parse.c \
+	%D%/saver/varmeta_text.c
 libckpt_a_CPPFLAGS = $(CKPT_CPPFLAGS) $(ISAL_CFLAGS) $(SNAPPY_CFLAGS) $(JANSSON_CFLAGS)
 
 CKPT_LIBS = libckpt.a $(SNAPPY_LIBS) $(ISAL_LIBS) $(JANSSON_LIBS) $(SYS_LIBS)

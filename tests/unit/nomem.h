@@ -1,7 +1,7 @@
 /*
  * nomem.h - has memory run out, in tests that are linked with $(NOMEM_LINK).
  *
- * The linker puts these functions in the place of malloc and realloc for the test and the library,
+ * The linker puts these functions in the place of malloc, calloc and realloc for the test and the library,
  * not for what these are linked with.
  */
 #ifndef CK_TESTS_NOMEM_H
