@@ -5,6 +5,8 @@ libckpt_a_SOURCES = \
 	%D%/util/buf.c \
 	%D%/util/buf.h \
 	%D%/util/bytes.h \
+	%D%/util/chunks.c \
+	%D%/util/chunks.h \
 	%D%/util/crc32c.c \
 	%D%/util/crc32c.h \
 	%D%/util/json.c \
@@ -55,6 +57,8 @@ libckpt_a_SOURCES = \
 	%D%/core/element.h \
 	%D%/core/join.c \
 	%D%/core/join.h \
+	%D%/core/jsonobj.c \
+	%D%/core/jsonobj.h \
 	%D%/core/layout.c \
 	%D%/core/layout.h \
 	%D%/core/literal.c \
@@ -87,10 +91,17 @@ libckpt_a_SOURCES = \
 	%D%/core/tree_list.c \
 	%D%/core/tree_private.h \
 	%D%/core/verify.c \
+	%D%/saver/extmap.c \
 	%D%/saver/extmap.h \
+	%D%/saver/quarantine.c \
+	%D%/saver/ranges.c \
+	%D%/saver/space.c \
 	%D%/saver/space.h \
 	%D%/saver/stage.h \
-	%D%/saver/varmeta.h
+	%D%/saver/varmeta.c \
+	%D%/saver/varmeta.h \
+	%D%/saver/varmeta_parse.c \
+	%D%/saver/varmeta_text.c
 libckpt_a_CPPFLAGS = $(CKPT_CPPFLAGS) $(ISAL_CFLAGS) $(SNAPPY_CFLAGS) $(JANSSON_CFLAGS)
 
 CKPT_LIBS = libckpt.a $(SNAPPY_LIBS) $(ISAL_LIBS) $(JANSSON_LIBS) $(SYS_LIBS)

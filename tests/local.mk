@@ -34,6 +34,8 @@ check_LIBRARIES = %D%/libtest.a
 	%D%/unit/mkindex.c \
 	%D%/unit/repair.c \
 	%D%/unit/mkindex.h \
+	%D%/unit/nomem.c \
+	%D%/unit/nomem.h \
 	%D%/unit/repair.h \
 	%D%/unit/tap.h
 LDADD = %D%/libtest.a $(CKPT_LIBS)
@@ -46,6 +48,7 @@ check_PROGRAMS += $(test_tools)
 
 unit_tests = \
 	%D%/unit/test_bundle \
+	%D%/unit/test_extmap \
 	%D%/unit/test_join \
 	%D%/unit/test_meta \
 	%D%/unit/test_names \
@@ -55,8 +58,17 @@ unit_tests = \
 	%D%/unit/test_table \
 	%D%/unit/test_util \
 	%D%/unit/test_vfs
+	%D%/unit/test_space \
+	%D%/unit/test_table \
+	%D%/unit/test_util \
+	%D%/unit/test_varmeta
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
+# These have memory run out.
+NOMEM_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+%C%_unit_test_extmap_LDFLAGS = $(NOMEM_LINK)
+%C%_unit_test_space_LDFLAGS = $(NOMEM_LINK)
+%C%_unit_test_varmeta_LDFLAGS = $(NOMEM_LINK)
 
 # The crash laboratory: a disk in memory that loses power, calls that fail
 
@@ -81,19 +93,25 @@ crash_lab = \
 fuzz_replays = \
 	%D%/fuzz/fuzz_block \
 	%D%/fuzz/fuzz_index \
-	%D%/fuzz/fuzz_messages
+	%D%/fuzz/fuzz_messages \
+	%D%/fuzz/fuzz_quarantine \
+	%D%/fuzz/fuzz_varmeta
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 %C%_fuzz_fuzz_block_SOURCES = %D%/fuzz/fuzz_block.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_index_SOURCES = %D%/fuzz/fuzz_index.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_messages_SOURCES = %D%/fuzz/fuzz_messages.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_quarantine_SOURCES = %D%/fuzz/fuzz_quarantine.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_varmeta_SOURCES = %D%/fuzz/fuzz_varmeta.c %D%/fuzz/replay.c
 
 FUZZER_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 if WITH_FUZZERS
 noinst_PROGRAMS += \
 	%D%/fuzz/libfuzzer_block \
 	%D%/fuzz/libfuzzer_index \
-	%D%/fuzz/libfuzzer_messages
+	%D%/fuzz/libfuzzer_messages \
+	%D%/fuzz/libfuzzer_quarantine \
+	%D%/fuzz/libfuzzer_varmeta
 endif
 %C%_fuzz_libfuzzer_block_SOURCES = %D%/fuzz/fuzz_block.c
 %C%_fuzz_libfuzzer_block_LDFLAGS = $(FUZZER_LINK)
@@ -101,6 +119,10 @@ endif
 %C%_fuzz_libfuzzer_index_LDFLAGS = $(FUZZER_LINK)
 %C%_fuzz_libfuzzer_messages_SOURCES = %D%/fuzz/fuzz_messages.c
 %C%_fuzz_libfuzzer_messages_LDFLAGS = $(FUZZER_LINK)
+%C%_fuzz_libfuzzer_quarantine_SOURCES = %D%/fuzz/fuzz_quarantine.c
+%C%_fuzz_libfuzzer_quarantine_LDFLAGS = $(FUZZER_LINK)
+%C%_fuzz_libfuzzer_varmeta_SOURCES = %D%/fuzz/fuzz_varmeta.c
+%C%_fuzz_libfuzzer_varmeta_LDFLAGS = $(FUZZER_LINK)
 
 # The programs as a user meets them
 

@@ -8,78 +8,53 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* An object under construction: where members go, and what stands between them. */
-struct object {
-	struct ck_buf *out;
-	const char *open, *between, *close;
-	bool any;
-};
-
-static const struct object pretty_object = { NULL, "{\n  ", ",\n  ", "\n}\n", false };
-static const struct object line_object = { NULL, "{", ", ", "}", false };
-
-static void member(struct object *o, const char *name)
+static void crc_member(struct ck_jsonobj *o, uint32_t crc)
 {
-	ck_buf_str(o->out, o->any ? o->between : o->open);
-	ck_buf_printf(o->out, "\"%s\": ", name);
-	o->any = true;
-}
-
-static void text_member(struct object *o, const char *name, const char *value)
-{
-	member(o, name);
-	ck_json_bytes(ck_span(value, strlen(value)), o->out);
-}
-
-static void number_member(struct object *o, const char *name, uint64_t value)
-{
-	member(o, name);
-	ck_buf_printf(o->out, "%" PRIu64, value);
-}
-
-static void crc_member(struct object *o, uint32_t crc)
-{
-	member(o, "crc32c");
+	ck_jsonobj_member(o, "crc32c");
 	ck_buf_printf(o->out, "\"%08" PRIx32 "\"", crc);
 }
 
-static void place_members(struct object *o, const struct ck_model *m, uint32_t shard,
+static void place_members(struct ck_jsonobj *o, const struct ck_model *m, uint32_t shard,
 			  uint64_t offset)
 {
-	number_member(o, "shard", m->shards[shard].id);
-	number_member(o, "offset", offset);
+	ck_jsonobj_number(o, "shard", m->shards[shard].id);
+	ck_jsonobj_number(o, "offset", offset);
 }
 
-static void name_type_shape(struct object *o, const struct ck_model *m, const struct ck_var *v)
+static void name_type_shape(struct ck_jsonobj *o, const struct ck_model *m, const struct ck_var *v)
 {
-	member(o, "name");
-	ck_json_bytes(ck_var_name(m, v), o->out);
-	text_member(o, "dtype", ck_dtype_info(v->dtype)->name);
-	member(o, "shape");
-	ck_meta_shape(m, v, o->out);
+	ck_jsonobj_bytes(o, "name", ck_var_name(m, v));
+	ck_jsonobj_text(o, "dtype", ck_dtype_info(v->dtype)->name);
+	ck_jsonobj_numbers(o, "shape", ck_var_shape(m, v), v->rank);
 }
 
-static void slices_member(struct object *o, const struct ck_model *m, const struct ck_var *v,
-			  bool pretty)
+void ck_meta_native(struct ck_jsonobj *o, enum ck_dtype dtype, int32_t native)
 {
-	member(o, "slices");
+	if (dtype != CK_DT_UNKNOWN) {
+		ck_jsonobj_text(o, "dtype_native", ck_dtype_info(dtype)->native);
+		return;
+	}
+	ck_jsonobj_member(o, "dtype_native");
+	ck_buf_printf(o->out, "%" PRId32, native);
+}
+
+static void slices_member(struct ck_jsonobj *o, const struct ck_model *m, const struct ck_var *v)
+{
+	ck_jsonobj_member(o, "slices");
 	for (uint32_t i = 0; i < v->shard; i++) {
 		const struct ck_slice *s = &m->slices[v->offset + i];
-		struct object slice = line_object;
+		struct ck_jsonobj slice = ck_jsonobj(o->out, false);
 
 		ck_buf_str(o->out, i ? "," : "[");
-		ck_buf_str(o->out, pretty ? "\n    " : i ? " " : "");
-		slice.out = o->out;
-		member(&slice, "start");
-		ck_json_numbers(m->dims + s->start, v->rank, o->out);
-		member(&slice, "shape");
-		ck_json_numbers(m->dims + s->extent, v->rank, o->out);
-		number_member(&slice, "nbytes", s->nbytes);
+		ck_buf_str(o->out, o->pretty ? "\n    " : i ? " " : "");
+		ck_jsonobj_numbers(&slice, "start", m->dims + s->start, v->rank);
+		ck_jsonobj_numbers(&slice, "shape", m->dims + s->extent, v->rank);
+		ck_jsonobj_number(&slice, "nbytes", s->nbytes);
 		crc_member(&slice, s->crc32c);
 		place_members(&slice, m, s->shard, s->offset);
-		ck_buf_str(o->out, slice.close);
+		ck_jsonobj_close(&slice);
 	}
-	ck_buf_str(o->out, pretty ? "\n  ]" : "]");
+	ck_buf_str(o->out, o->pretty ? "\n  ]" : "]");
 }
 
 struct lengths {
@@ -91,17 +66,19 @@ static int add_length(void *arg, uint64_t len)
 {
 	struct lengths *l = arg;
 
-	ck_buf_printf(l->out, l->any ? ", %" PRIu64 : "[%" PRIu64, len);
+	ck_buf_str(l->out, l->any ? ", " : "[");
+	ck_json_number(len, l->out);
 	l->any = true;
 	return ck_buf_failed(l->out) ? -ENOMEM : 0;
 }
 
-static int lengths_member(struct object *o, struct ck_model *m, uint32_t var, struct ck_err *err)
+static int lengths_member(struct ck_jsonobj *o, struct ck_model *m, uint32_t var,
+			  struct ck_err *err)
 {
 	struct lengths l = { .out = o->out };
 	int r;
 
-	member(o, "lengths");
+	ck_jsonobj_member(o, "lengths");
 	r = ck_strings_scan(m, var, add_length, &l, NULL, err);
 	ck_buf_str(o->out, l.any ? "]" : "[]");
 	return r;
@@ -112,33 +89,27 @@ int ck_meta_var(struct ck_model *m, uint32_t var, bool pretty, struct ck_buf *ou
 {
 	const struct ck_var *v = &m->vars[var];
 	bool sound = !(v->flags & CK_VAR_DAMAGED), sliced = v->flags & CK_VAR_SLICED;
-	struct object o = pretty ? pretty_object : line_object;
+	struct ck_jsonobj o = ck_jsonobj(out, pretty);
 	uint64_t nbytes;
 	int r = ck_var_size(m, var, &nbytes, err);
 
 	if (r < 0)
 		return r;
-	o.out = out;
 	name_type_shape(&o, m, v);
-	number_member(&o, "nbytes", nbytes);
-	text_member(&o, "byte_order", m->big_endian ? "big" : "little");
+	ck_jsonobj_number(&o, "nbytes", nbytes);
+	ck_jsonobj_text(&o, "byte_order", m->big_endian ? "big" : "little");
 	if (sound && !sliced) {
 		crc_member(&o, v->crc32c);
 		place_members(&o, m, v->shard, v->offset);
 	}
 	if (sound && sliced)
-		slices_member(&o, m, v, pretty);
-	if (v->dtype == CK_DT_UNKNOWN) {
-		member(&o, "dtype_native");
-		ck_buf_printf(out, "%" PRId32, v->native);
-	} else {
-		text_member(&o, "dtype_native", ck_dtype_info(v->dtype)->native);
-	}
+		slices_member(&o, m, v);
+	ck_meta_native(&o, v->dtype, v->native);
 	if (sound && !sliced && v->dtype == CK_DT_STRING)
 		r = lengths_member(&o, m, var, err);
 	if (!sound)
-		text_member(&o, "problem", ck_model_problem(m, var));
-	ck_buf_str(out, o.close);
+		ck_jsonobj_text(&o, "problem", ck_model_problem(m, var));
+	ck_jsonobj_close(&o);
 	if (r == 0 && ck_buf_failed(out))
 		r = ck_fail_nomem(err, m->path);
 	return r;
@@ -175,11 +146,10 @@ int ck_meta_var_size(struct ck_model *m, uint32_t var, uint64_t *ret, struct ck_
 
 void ck_meta_row(const struct ck_model *m, uint32_t var, struct ck_buf *out)
 {
-	struct object o = line_object;
+	struct ck_jsonobj o = ck_jsonobj(out, false);
 
-	o.out = out;
 	name_type_shape(&o, m, &m->vars[var]);
-	ck_buf_str(out, o.close);
+	ck_jsonobj_close(&o);
 }
 
 void ck_meta_shape(const struct ck_model *m, const struct ck_var *v, struct ck_buf *out)

@@ -9,6 +9,7 @@
 #ifndef CK_CORE_META_H
 #define CK_CORE_META_H
 
+#include "core/jsonobj.h"
 #include "model/model.h"
 #include "util/buf.h"
 
@@ -22,6 +23,9 @@ int ck_meta_var_size(struct ck_model *m, uint32_t var, uint64_t *ret, struct ck_
 
 /* Appends {"name": ..., "dtype": ..., "shape": [...]}, without newline: checkpoint.json's row. */
 void ck_meta_row(const struct ck_model *m, uint32_t var, struct ck_buf *out);
+
+/* The member "dtype_native": the format's name, or its number where there is no name. */
+void ck_meta_native(struct ck_jsonobj *o, enum ck_dtype dtype, int32_t native);
 
 /* Appends the shape as a JSON array. */
 void ck_meta_shape(const struct ck_model *m, const struct ck_var *v, struct ck_buf *out);

@@ -46,8 +46,9 @@ uint64_t ck_extmap_size(const struct ck_extmap *m);
 uint64_t ck_extmap_count(const struct ck_extmap *m); /* extents */
 
 /* Replaces what is at e->off ... e->off + e->len. A hole between the old end and e->off becomes
- * ZERO. 0, or -ENOMEM with the map unchanged; -EFBIG where the end does not fit. Joins with the
- * neighbours where kind, which, place and both flags go together. */
+ * ZERO, neither logged nor durable. 0, or -ENOMEM with the map unchanged; -EFBIG where the end does
+ * not fit int64. Joins with the neighbours where kind, which, place and both flags go together;
+ * zeros have no place, and lose what e says of one. */
 int ck_extmap_set(struct ck_extmap *m, const struct ck_ext *e);
 
 /* Cuts to, or extends with ZERO to, size. */
@@ -56,8 +57,9 @@ int ck_extmap_resize(struct ck_extmap *m, uint64_t size);
 /* The extent that holds byte off; false where off is at or past the end. *ret is a copy. */
 bool ck_extmap_get(const struct ck_extmap *m, uint64_t off, struct ck_ext *ret);
 
-/* Calls fn for all extents in order; it may change crc, crc_ok, logged and durable. A non-zero
- * answer ends the walk and is returned. */
+/* Calls fn for all extents in order; it may change crc, crc_ok, logged and durable, and those that
+ * then go together are joined. It must not use the map. A non-zero answer ends the walk and is
+ * returned; what fn changed until then stays. */
 int ck_extmap_walk(struct ck_extmap *m, int (*fn)(void *arg, struct ck_ext *e), void *arg);
 
 #endif

@@ -3,8 +3,6 @@
 
 #include "util/utf8.h"
 
-#include <inttypes.h>
-
 static void escaped(uint8_t c, struct ck_buf *out)
 {
 	static const char letters[] = "btn\0fr"; /* for 8 .. 13 */
@@ -33,11 +31,10 @@ void ck_json_string(struct ck_span s, struct ck_buf *out)
 	ck_buf_char(out, '"');
 }
 
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 static void base64(struct ck_span s, struct ck_buf *out)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 	for (size_t i = 0; i < s.n; i += 3) {
 		size_t n = s.n - i < 3 ? s.n - i : 3;
 		uint32_t v = (uint32_t)s.p[i] << 16;
@@ -64,10 +61,60 @@ void ck_json_bytes(struct ck_span s, struct ck_buf *out)
 	ck_buf_str(out, "\"}");
 }
 
+/* The value of n digits at p, which are followed by padding; -1 where one is no digit. */
+static int32_t value_of(const uint8_t *p, size_t n)
+{
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		const char *digit = i < n ? memchr(digits, p[i], 64) : digits;
+
+		if (!digit || (i >= n && p[i] != '='))
+			return -1;
+		v = v << 6 | (uint32_t)(digit - digits);
+	}
+	return (int32_t)v;
+}
+
+bool ck_json_unbase64(struct ck_span text, struct ck_buf *out)
+{
+	if (text.n % 4)
+		return false;
+	for (size_t i = 0; i < text.n; i += 4) {
+		const uint8_t *p = text.p + i;
+		size_t n = i + 4 < text.n || p[3] != '=' ? 4 : p[2] != '=' ? 3 : 2;
+		int32_t v = value_of(p, n);
+
+		if (v < 0 || v & (n == 4 ? 0 : n == 3 ? 0xff : 0xffff))
+			return false; /* bits past the last byte have to be 0 */
+		ck_buf_char(out, (char)(v >> 16));
+		if (n > 2)
+			ck_buf_char(out, (char)(v >> 8));
+		if (n > 3)
+			ck_buf_char(out, (char)v);
+	}
+	return true;
+}
+
+/* By hand: a string tensor may have a million lengths. */
+void ck_json_number(uint64_t v, struct ck_buf *out)
+{
+	char text[20];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	ck_buf_add(out, text + at, sizeof(text) - at);
+}
+
 void ck_json_numbers(const uint64_t *v, size_t n, struct ck_buf *out)
 {
 	ck_buf_char(out, '[');
-	for (size_t i = 0; i < n; i++)
-		ck_buf_printf(out, i ? ", %" PRIu64 : "%" PRIu64, v[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			ck_buf_str(out, ", ");
+		ck_json_number(v[i], out);
+	}
 	ck_buf_char(out, ']');
 }
