@@ -31,9 +31,13 @@ SAN_TESTS_ENVIRONMENT = \
 
 check_LIBRARIES = %D%/libtest.a
 %C%_libtest_a_SOURCES = \
+	%D%/unit/memfile.c \
 	%D%/unit/mkindex.c \
+	%D%/unit/mkrecord.c \
 	%D%/unit/repair.c \
+	%D%/unit/memfile.h \
 	%D%/unit/mkindex.h \
+	%D%/unit/mkrecord.h \
 	%D%/unit/repair.h \
 	%D%/unit/tap.h
 LDADD = %D%/libtest.a $(CKPT_LIBS)
@@ -47,8 +51,10 @@ check_PROGRAMS += $(test_tools)
 unit_tests = \
 	%D%/unit/test_bundle \
 	%D%/unit/test_join \
+	%D%/unit/test_journal \
 	%D%/unit/test_meta \
 	%D%/unit/test_names \
+	%D%/unit/test_record \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
 	%D%/unit/test_table \
