@@ -79,6 +79,8 @@ libckpt_a_SOURCES = \
 	%D%/core/number.c \
 	%D%/core/number.h \
 	%D%/core/open.c \
+	%D%/core/pending.c \
+	%D%/core/pending.h \
 	%D%/core/read.c \
 	%D%/core/read.h \
 	%D%/core/show.c \

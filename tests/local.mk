@@ -54,6 +54,7 @@ unit_tests = \
 	%D%/unit/test_journal \
 	%D%/unit/test_meta \
 	%D%/unit/test_names \
+	%D%/unit/test_pending \
 	%D%/unit/test_record \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
@@ -68,11 +69,13 @@ TESTS += $(unit_tests)
 fuzz_replays = \
 	%D%/fuzz/fuzz_block \
 	%D%/fuzz/fuzz_index \
+	%D%/fuzz/fuzz_journal \
 	%D%/fuzz/fuzz_messages
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 %C%_fuzz_fuzz_block_SOURCES = %D%/fuzz/fuzz_block.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_index_SOURCES = %D%/fuzz/fuzz_index.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_journal_SOURCES = %D%/fuzz/fuzz_journal.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_messages_SOURCES = %D%/fuzz/fuzz_messages.c %D%/fuzz/replay.c
 
 FUZZER_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -80,12 +83,15 @@ if WITH_FUZZERS
 noinst_PROGRAMS += \
 	%D%/fuzz/libfuzzer_block \
 	%D%/fuzz/libfuzzer_index \
+	%D%/fuzz/libfuzzer_journal \
 	%D%/fuzz/libfuzzer_messages
 endif
 %C%_fuzz_libfuzzer_block_SOURCES = %D%/fuzz/fuzz_block.c
 %C%_fuzz_libfuzzer_block_LDFLAGS = $(FUZZER_LINK)
 %C%_fuzz_libfuzzer_index_SOURCES = %D%/fuzz/fuzz_index.c
 %C%_fuzz_libfuzzer_index_LDFLAGS = $(FUZZER_LINK)
+%C%_fuzz_libfuzzer_journal_SOURCES = %D%/fuzz/fuzz_journal.c
+%C%_fuzz_libfuzzer_journal_LDFLAGS = $(FUZZER_LINK)
 %C%_fuzz_libfuzzer_messages_SOURCES = %D%/fuzz/fuzz_messages.c
 %C%_fuzz_libfuzzer_messages_LDFLAGS = $(FUZZER_LINK)
 

@@ -77,7 +77,7 @@ struct ck_record {
 
 	/* BASE: what was there. COMMIT: what is to be there. */
 	struct ck_rec_index index;
-	struct ck_rec_shard *shards; /* BASE */
+	struct ck_rec_shard *shards; /* BASE: all there are, so that nshards is the N of -of-N */
 	uint32_t nshards;
 	struct ck_span source; /* BASE: prefix of the checkpoint that was opened, for people */
 
