@@ -9,6 +9,7 @@ libckpt_a_SOURCES = \
 	%D%/util/chunks.h \
 	%D%/util/crc32c.c \
 	%D%/util/crc32c.h \
+	%D%/util/fnv.h \
 	%D%/util/json.c \
 	%D%/util/json.h \
 	%D%/util/natural.c \
@@ -48,8 +49,19 @@ libckpt_a_SOURCES = \
 	%D%/format/tf_slicekey.h \
 	%D%/format/tf_slices.c \
 	%D%/format/tf_slices.h \
+	%D%/journal/aside.c \
+	%D%/journal/dump.c \
+	%D%/journal/identity.c \
+	%D%/journal/identity.h \
+	%D%/journal/journal.c \
 	%D%/journal/journal.h \
+	%D%/journal/pointer.c \
+	%D%/journal/pointer.h \
+	%D%/journal/private.h \
+	%D%/journal/record.c \
 	%D%/journal/record.h \
+	%D%/journal/repair.c \
+	%D%/journal/scan.c \
 	%D%/core/ckpt.h \
 	%D%/core/decimal.c \
 	%D%/core/decimal.h \
@@ -73,6 +85,8 @@ libckpt_a_SOURCES = \
 	%D%/core/number.c \
 	%D%/core/number.h \
 	%D%/core/open.c \
+	%D%/core/pending.c \
+	%D%/core/pending.h \
 	%D%/core/read.c \
 	%D%/core/read.h \
 	%D%/core/show.c \

@@ -31,11 +31,15 @@ SAN_TESTS_ENVIRONMENT = \
 
 check_LIBRARIES = %D%/libtest.a
 %C%_libtest_a_SOURCES = \
+	%D%/unit/memfile.c \
 	%D%/unit/mkindex.c \
+	%D%/unit/mkrecord.c \
 	%D%/unit/repair.c \
+	%D%/unit/memfile.h \
 	%D%/unit/mkindex.h \
 	%D%/unit/nomem.c \
 	%D%/unit/nomem.h \
+	%D%/unit/mkrecord.h \
 	%D%/unit/repair.h \
 	%D%/unit/tap.h
 LDADD = %D%/libtest.a $(CKPT_LIBS)
@@ -50,8 +54,11 @@ unit_tests = \
 	%D%/unit/test_bundle \
 	%D%/unit/test_extmap \
 	%D%/unit/test_join \
+	%D%/unit/test_journal \
 	%D%/unit/test_meta \
 	%D%/unit/test_names \
+	%D%/unit/test_pending \
+	%D%/unit/test_record \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
 	%D%/unit/test_source \
@@ -96,10 +103,13 @@ fuzz_replays = \
 	%D%/fuzz/fuzz_messages \
 	%D%/fuzz/fuzz_quarantine \
 	%D%/fuzz/fuzz_varmeta
+	%D%/fuzz/fuzz_journal \
+	%D%/fuzz/fuzz_messages
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 %C%_fuzz_fuzz_block_SOURCES = %D%/fuzz/fuzz_block.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_index_SOURCES = %D%/fuzz/fuzz_index.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_journal_SOURCES = %D%/fuzz/fuzz_journal.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_messages_SOURCES = %D%/fuzz/fuzz_messages.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_quarantine_SOURCES = %D%/fuzz/fuzz_quarantine.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_varmeta_SOURCES = %D%/fuzz/fuzz_varmeta.c %D%/fuzz/replay.c
@@ -112,11 +122,15 @@ noinst_PROGRAMS += \
 	%D%/fuzz/libfuzzer_messages \
 	%D%/fuzz/libfuzzer_quarantine \
 	%D%/fuzz/libfuzzer_varmeta
+	%D%/fuzz/libfuzzer_journal \
+	%D%/fuzz/libfuzzer_messages
 endif
 %C%_fuzz_libfuzzer_block_SOURCES = %D%/fuzz/fuzz_block.c
 %C%_fuzz_libfuzzer_block_LDFLAGS = $(FUZZER_LINK)
 %C%_fuzz_libfuzzer_index_SOURCES = %D%/fuzz/fuzz_index.c
 %C%_fuzz_libfuzzer_index_LDFLAGS = $(FUZZER_LINK)
+%C%_fuzz_libfuzzer_journal_SOURCES = %D%/fuzz/fuzz_journal.c
+%C%_fuzz_libfuzzer_journal_LDFLAGS = $(FUZZER_LINK)
 %C%_fuzz_libfuzzer_messages_SOURCES = %D%/fuzz/fuzz_messages.c
 %C%_fuzz_libfuzzer_messages_LDFLAGS = $(FUZZER_LINK)
 %C%_fuzz_libfuzzer_quarantine_SOURCES = %D%/fuzz/fuzz_quarantine.c

@@ -3,7 +3,7 @@
  *
  * doc/format-journal.md is the specification. A journal is
  *
- *   "ckptjrn\n", uint32 version (1), uint32 0, uint64 salt          24 bytes
+ *   "ckptjrn\n", uint32 version (1), uint32 flags, uint64 salt      24 bytes
  *   record*
  *
  *   record: uint32 payload bytes, uint8 type, 3 zero bytes,
@@ -21,7 +21,8 @@
  *   3. After an append has failed the journal is as it was before it. If it cannot be made so, or
  *      a sync has failed, the journal is *suspect*: the next sync copies the valid records to a
  *      new file, syncs that and renames it over the old one; until that succeeds every sync fails.
- *      Offsets of records stay what they are.
+ *      Offsets of records stay what they are. A failed sync is also noted in the head's flags, for
+ *      who resumes the journal: there its first sync copies.
  *
  * Not thread-safe, but for ck_journal_read(), which may be called at any time.
  */
@@ -63,7 +64,10 @@ struct ck_journal_scan {
  *
  * Errors: CK_MISSING where there is no file; CK_FOREIGN where the file is no journal (its first 24
  * bytes are wrong), CK_UNSUPPORTED for another version. A file of less than 24 bytes, or without a
- * valid BASE record, is a journal whose making was interrupted: 0, with has_base false.
+ * valid BASE record, is a journal whose making was interrupted: 0, with has_base false; but
+ * CK_CORRUPT where it goes on behind the place of a BASE record that is not valid, for then it was
+ * made, and was damaged since. CK_CORRUPT, too, where a record is valid and makes no sense there;
+ * CK_UNSUPPORTED where it is of a kind that this program does not know.
  */
 typedef int ck_journal_fn(void *arg, uint64_t at, const struct ck_record *r, struct ck_err *err);
 
@@ -71,12 +75,15 @@ int ck_journal_scan(const struct ck_vfs *vfs, const char *path, ck_journal_fn *f
 		    struct ck_journal_scan *ret, struct ck_err *err);
 
 /* Opens a scanned journal to append to it; cuts off what lies behind `end` (and syncs, if that
- * was anything). end: scan->end, or an earlier record's start with its chain. */
+ * was anything). end: scan->end, or an earlier record's start with the chain of the one before it
+ * (and committed false). Nothing counts as durable until the first sync, which also makes the name
+ * durable. -ESTALE (CK_BUSY) where the file is not the one that was scanned. */
 int ck_journal_resume(const struct ck_vfs *vfs, const char *path,
 		      const struct ck_journal_scan *scan, struct ck_journal **ret,
 		      struct ck_err *err);
 
-/* Appends a record. *data_at (may be NULL): where its data lies, for a WRITE. */
+/* Appends a record. *data_at (may be NULL): where its data lies, for a WRITE. -EINVAL for what
+ * cannot be: a path with "..", BASE, anything behind COMMIT; -EFBIG over CK_JOURNAL_PAYLOAD_MAX. */
 int ck_journal_append(struct ck_journal *j, const struct ck_record *r, uint64_t *data_at,
 		      struct ck_err *err);
 
@@ -91,12 +98,20 @@ uint64_t ck_journal_durable(const struct ck_journal *j); /* bytes known to be du
 const char *ck_journal_path(const struct ck_journal *j);
 
 /* Takes the last appended record back, which begins at `at` and was not synced successfully: cuts
- * the file and syncs it. For a COMMIT whose sync failed. */
+ * the file and syncs it. For a COMMIT whose sync failed. The record is gone from memory in any
+ * case, but until this or a later sync has answered 0 it may still be on the disk: what a COMMIT
+ * needs to be carried out has to stay untouched until then. May be called again. */
 int ck_journal_unappend(struct ck_journal *j, uint64_t at, uint32_t chain, struct ck_err *err);
 uint32_t ck_journal_chain(const struct ck_journal *j);
 
-/* Closes it and, with remove, takes the file away and syncs the folder. Accepts NULL. */
+/* Closes it (in any case) and, with remove, takes the file away and syncs the folder. Accepts
+ * NULL. */
 int ck_journal_close(struct ck_journal *j, bool remove, struct ck_err *err);
+
+/* Renames a journal that belongs to nothing here to PATH.aside, or PATH.aside-2 ..., the first that
+ * is free; *ret is that path. Durable when it returns 0. */
+int ck_journal_set_aside(const struct ck_vfs *vfs, const char *path, char **ret,
+			 struct ck_err *err);
 
 /* Appends the journal as text, a line for each record, for people and tests (ckptctl debug). */
 int ck_journal_dump(const struct ck_vfs *vfs, const char *path, struct ck_buf *out,

@@ -5,7 +5,9 @@
  * writable mount shows, by path; replaying them in order on the checkpoint that the journal was
  * begun on gives back what was staged. Decoding bounds everything by the payload's own size.
  *
- * A path is relative to the tree's root, without a leading '/', of file names as they are shown.
+ * A path is relative to the tree's root, without a leading '/', of file names as they are shown. A
+ * file that PREPARE or COMMIT names lies in the folder of the index; it is a name without '/', so
+ * that no journal can have a file removed elsewhere.
  */
 #ifndef CK_JOURNAL_RECORD_H
 #define CK_JOURNAL_RECORD_H
@@ -67,7 +69,7 @@ struct ck_record {
 	uint32_t flags; /* RENAME */
 	uint64_t offset; /* WRITE, EXTENT: in the file; TRUNCATE: the size */
 	uint64_t nbytes; /* WRITE, EXTENT */
-	struct ck_span data; /* WRITE: the bytes; META: the JSON text */
+	struct ck_span data; /* WRITE: the bytes (nbytes is not looked at); META: the JSON text */
 	uint64_t data_at; /* WRITE: byte of the journal where data lies (set by the scan) */
 	uint32_t shard; /* EXTENT: CK_REC_STAGE or the shard's id */
 	uint64_t shard_offset; /* EXTENT */
@@ -75,11 +77,11 @@ struct ck_record {
 
 	/* BASE: what was there. COMMIT: what is to be there. */
 	struct ck_rec_index index;
-	struct ck_rec_shard *shards; /* BASE */
+	struct ck_rec_shard *shards; /* BASE: all there are, so that nshards is the N of -of-N */
 	uint32_t nshards;
 	struct ck_span source; /* BASE: prefix of the checkpoint that was opened, for people */
 
-	/* PREPARE: files to remove when publishing does not come to its end.
+	/* File names. PREPARE: files to remove when publishing does not come to its end.
 	 * COMMIT: files to remove once it has; paths[0] is the new index's temporary name. */
 	struct ck_span *paths;
 	uint32_t npaths;
@@ -90,13 +92,22 @@ struct ck_record {
 /* EXTENT.shard: the file that becomes a new shard (P.ckptfuse-data). */
 #define CK_REC_STAGE UINT32_MAX
 
+/* Whether r can be written: what this refuses, decoding would refuse. */
+bool ck_record_check(const struct ck_record *r);
+
 /* Appends the payload of r to *out. */
 void ck_record_encode(const struct ck_record *r, struct ck_buf *out);
+/* The same without the data of a WRITE, which is the payload's end. */
+void ck_record_encode_head(const struct ck_record *r, struct ck_buf *out);
 
 /* Decodes a payload; spans point into it, arrays are allocated. -EBADMSG where it is none, -ENOMEM.
  * ck_record_done() in any case. */
 int ck_record_decode(enum ck_rec_type type, struct ck_span payload, struct ck_record *ret);
 void ck_record_done(struct ck_record *r);
+
+/* Whether a file that PREPARE or COMMIT names is one of the bundle with that prefix (a path): what
+ * is not must be left alone. */
+bool ck_rec_file_is_of(struct ck_span file, const char *prefix);
 
 /* "WRITE", for people; NULL for a number that is no type. */
 const char *ck_rec_type_name(enum ck_rec_type t);

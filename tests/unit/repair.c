@@ -2,6 +2,7 @@
 #include "repair.h"
 
 #include "format/table.h"
+#include "journal/journal.h"
 #include "util/crc32c.h"
 #include "util/varint.h"
 
@@ -35,4 +36,30 @@ void repair_table(uint8_t *data, size_t size)
 		repair_block(data, size, c.value, &block);
 	ck_block_done(&c);
 	repair_block(data, size, footer, &index); /* a data block may overlap it */
+}
+
+void repair_journal(uint8_t *data, size_t size)
+{
+	uint8_t *p = data + CK_JOURNAL_HEAD;
+	uint8_t before[12]; /* salt, CRC of the record before */
+
+	if (size < CK_JOURNAL_HEAD)
+		return;
+	memcpy(data, CK_JOURNAL_MAGIC, 8);
+	ck_put_le32(data + 8, CK_JOURNAL_VERSION);
+	memcpy(before, data + 16, 8);
+	memset(before + 8, 0, 4);
+	for (size_t left = size - CK_JOURNAL_HEAD; left >= CK_JOURNAL_RECORD;) {
+		size_t n = ck_le32(p);
+		uint32_t crc;
+
+		if (n > left - CK_JOURNAL_RECORD)
+			return;
+		crc = ck_crc32c_extend(ck_crc32c(before, sizeof(before)), p, 8);
+		crc = ck_crc32c_extend(crc, p + CK_JOURNAL_RECORD, n);
+		ck_put_le32(p + 8, crc);
+		ck_put_le32(before + 8, crc);
+		p += CK_JOURNAL_RECORD + n;
+		left -= CK_JOURNAL_RECORD + n;
+	}
 }
