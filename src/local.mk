@@ -21,6 +21,8 @@ libckpt_a_SOURCES = \
 	%D%/base/log.h \
 	%D%/base/mountinfo.c \
 	%D%/base/mountinfo.h \
+	%D%/base/progress.c \
+	%D%/base/progress.h \
 	%D%/io/source.c \
 	%D%/io/source.h \
 	%D%/io/vfs.h \

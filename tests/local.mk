@@ -49,6 +49,7 @@ unit_tests = \
 	%D%/unit/test_join \
 	%D%/unit/test_meta \
 	%D%/unit/test_names \
+	%D%/unit/test_progress \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
 	%D%/unit/test_table \
