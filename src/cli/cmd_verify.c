@@ -179,6 +179,7 @@ static int run(const struct ck_args *args)
 {
 	struct ck_err err = CK_ERR_INIT;
 	struct ck_selection s = { 0 };
+	struct ck_catalog c;
 	struct verify v = {
 		.json = args->options & CK_CLI_JSON,
 	};
@@ -186,8 +187,10 @@ static int run(const struct ck_args *args)
 
 	ck_meter_init(&v.meter, STDERR_FILENO);
 	r = ck_open(args->source, CK_OPEN_FORCE, &v.m, &err);
-	if (r == 0)
-		r = ck_select(v.m, NULL, 0, &s, &err);
+	if (r == 0) {
+		c = ck_catalog_of_model(v.m);
+		r = ck_select(&c, NULL, 0, &s, &err);
+	}
 	if (r == 0)
 		r = verify(&v, &s, &err);
 	ck_meter_done(&v.meter);
