@@ -88,6 +88,7 @@ endif
 
 bats_tests = \
 	%D%/bats/cli.bats \
+	%D%/bats/ctl.bats \
 	%D%/bats/lint.bats \
 	%D%/bats/mutation.bats \
 	%D%/bats/source.bats

@@ -9,6 +9,7 @@
 #include "cli/staged.h"
 #include "cli/through.h"
 #include "core/ckpt.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -108,6 +109,7 @@ static int print_status(json_t *status, const char *where, const struct ck_args 
 static int print_unopened(const char *prefix, const struct ck_args *args, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf pending = CK_BUF_INIT;
+	struct ck_args bare = { .options = args->options };
 	json_t *status = json_pack("{s:[],s:[]}", "staged", "unfinished");
 	int r;
 
@@ -120,19 +122,24 @@ static int print_unopened(const char *prefix, const struct ck_args *args, struct
 		ck_buf_char(&pending, '\n');
 		r = ck_cli_flush(&pending, true, err);
 	} else {
-		r = print_status(status, prefix, &(struct ck_args){ .options = args->options }, err);
+		r = print_status(status, prefix, &bare, err);
 	}
 	json_decref(status);
 	return r;
 }
 
-/* Whether the checkpoint has a journal, and nothing has to be written to read it. */
-static bool has_journal(const char *prefix)
+/* Whether there are edits to list. A publish that was cut short is as good as done: opening it
+ * would finish it, and a question is no reason to write. */
+static bool has_edits(const char *prefix)
 {
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+	struct ck_journal_scan scan;
 
 	ck_buf_printf(&path, "%s.ckptfuse-journal", prefix);
-	return !ck_buf_failed(&path) && access(path.p, F_OK) == 0;
+	if (ck_buf_failed(&path) || access(path.p, F_OK) < 0)
+		return false;
+	return ck_journal_scan(&ck_vfs_posix, path.p, NULL, NULL, &scan, NULL) < 0 ||
+	       !scan.committed;
 }
 
 /* True where the answer needs no editor, with it in *status. */
@@ -156,7 +163,7 @@ static bool status_unopened(const struct ck_args *args, int *status, struct ck_e
 	}
 	if (ck_through_holder(at.prefix, &t)) {
 		ck_through_done(&t);
-	} else if (!has_journal(at.prefix)) {
+	} else if (!has_edits(at.prefix)) {
 		*status = print_unopened(at.prefix, args, err) < 0 ? ck_cli_fail(err) : 0;
 		done = true;
 	}

@@ -317,7 +317,8 @@ static int wrong_size(const struct ck_editor *e, struct ck_span name,
 	return ck_fail(err, CK_USAGE, EINVAL,
 		       "%s: variable %s: %s%" PRIu64 " bytes given, %" PRIu64
 		       " expected (%s [%s%s]%s): nothing was changed",
-		       e->where, ck_quote(quoted, sizeof(quoted), name.p, name.n), more, given, need,
+		       e->where, ck_quote(quoted, sizeof(quoted), name.p, name.n), more, given,
+		       need,
 		       ck_dtype_info(meta->dtype)->name, shape.p ? shape.p : "",
 		       meta->rank > 16 ? ",..." : "", meta->lengths ? ", the sum of its lengths" : "");
 }
