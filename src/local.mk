@@ -116,6 +116,7 @@ ckptctl_SOURCES = \
 	%D%/cli/editor.c \
 	%D%/cli/editor.h \
 	%D%/cli/editor_mount.c \
+	%D%/cli/editor_open.c \
 	%D%/cli/editor_private.h \
 	%D%/cli/editor_stage.c \
 	%D%/cli/main.c \

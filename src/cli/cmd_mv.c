@@ -46,6 +46,10 @@ static int check_scope(struct ck_editor *e, struct ck_span old, struct ck_span n
 		return ck_fail(err, CK_USAGE, EINVAL,
 			       "%s: the scope %s cannot become one in itself, %s",
 			       ck_editor_where(e), from, to);
+	if (ck_editor_is_long(new))
+		return ck_fail(err, CK_UNSUPPORTED, ENAMETOOLONG,
+			       "%s: %s is too long for a scope: a part of it takes over 250 bytes",
+			       ck_editor_where(e), to);
 	r = ck_editor_has(e, new, &there, err);
 	if (r == 0 && there)
 		r = ck_fail(err, CK_USAGE, EEXIST,

@@ -1,16 +1,14 @@
 /* editor.c - see editor.h: what is the same however a checkpoint is edited. */
 #include "cli/editor_private.h"
 
-#include "core/ckpt.h"
 #include "core/names.h"
-#include "core/survey.h"
+#include "util/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE (1024 * 1024)
@@ -28,7 +26,7 @@ static void on_signal(int number)
 }
 
 /* Reads of a pipe are interrupted, since they may never end (no SA_RESTART). */
-static void hold_signals(void)
+void ck_editor_hold_signals(void)
 {
 	struct sigaction a = { .sa_handler = on_signal };
 
@@ -40,7 +38,7 @@ static void hold_signals(void)
 	holding = true;
 }
 
-static void release_signals(void)
+void ck_editor_release_signals(void)
 {
 	for (size_t i = 0; i < NSIGNALS && holding; i++)
 		sigaction(signals[i], &before[i], NULL);
@@ -50,28 +48,6 @@ static void release_signals(void)
 int ck_editor_interrupted(struct ck_err *err)
 {
 	return caught ? ck_fail(err, CK_USAGE, EINTR, "interrupted: nothing was changed") : 0;
-}
-
-int ck_editor_how(const struct ck_args *args, struct ck_editor_options *o, struct ck_err *err)
-{
-	static const char *const words[] = {
-		[CK_PUBLISH_AUTO] = "auto",
-		[CK_PUBLISH_REPLACE] = "replace",
-		[CK_PUBLISH_INPLACE] = "inplace",
-	};
-	const char *value = ck_cli_value(args, CK_CLI_PUBLISH);
-
-	for (size_t i = 0; value && i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcmp(value, words[i]) == 0) {
-			o->how = (enum ck_publish_how)i;
-			o->how_given = true;
-			return 0;
-		}
-	}
-	return value ? ck_fail(err, CK_USAGE, EINVAL,
-			       "--publish=%s: no way of publishing: auto, replace and inplace are",
-			       value) :
-		       0;
 }
 
 int ck_editor_init(struct ck_editor *e, const struct ck_editor_ops *ops, const char *where,
@@ -120,118 +96,6 @@ void ck_editor_spell(struct ck_span name, char sep, bool suffix, struct ck_buf *
 	ck_name_encode(name, flags | CK_NAME_LAST, true, out);
 }
 
-/* --- opening --------------------------------------------------------------------------------- */
-
-/* Whether a bundle can come to be at prefix: no part of one lies there, nor a folder. */
-static bool is_vacant(const char *prefix)
-{
-	const char *base = ck_path_base(prefix);
-	char *folder = ck_path_folder(prefix);
-	struct ck_survey s;
-	struct stat st;
-	bool vacant = folder && *base && lstat(prefix, &st) < 0 && errno == ENOENT;
-	size_t n = strlen(base);
-
-	if (vacant && ck_survey(*folder ? folder : ".", &s) == 0) {
-		for (size_t i = 0; i < s.files.n; i++) {
-			const char *name = s.files.v[i];
-
-			vacant &= strncmp(name, base, n) != 0 ||
-				  (strncmp(name + n, ".data-", 6) != 0 &&
-				   strcmp(name + n, ".index") != 0);
-		}
-		ck_survey_done(&s);
-	} else if (vacant) {
-		vacant = false; /* its folder is not there: that is what there is to say */
-	}
-	free(folder);
-	return vacant;
-}
-
-/* The prefix that SOURCE leads to, or the one that is to be made. */
-static int find_prefix(const struct ck_editor_options *o, char **ret, bool *create,
-		       struct ck_err *err)
-{
-	struct ck_location at = { 0 };
-	struct ck_err why = CK_ERR_INIT;
-	char *prefix;
-
-	*create = false;
-	if (ck_locate(o->source, &at, &why) == 0) {
-		*ret = strdup(at.prefix);
-		ck_location_done(&at);
-		return *ret ? 0 : ck_fail_nomem(err, o->source);
-	}
-	if (!o->create || why.cls != CK_MISSING)
-		return ck_fail(err, why.cls, why.errnum, "%s", why.text);
-	prefix = strndup(o->source, ck_path_prefix_len(o->source));
-	if (!prefix)
-		return ck_fail_nomem(err, o->source);
-	if (!is_vacant(prefix)) {
-		free(prefix);
-		return ck_fail(err, why.cls, why.errnum, "%s", why.text);
-	}
-	*create = true;
-	*ret = prefix;
-	return 0;
-}
-
-static int open_mount(const struct ck_editor_options *o, struct ck_through *t,
-		      struct ck_editor **ret, struct ck_err *err)
-{
-	int r = 0;
-
-	if (!t->writable && !o->read_only)
-		r = ck_fail(err, CK_USAGE, EROFS,
-			    "%s: mounted read-only: mount it with -o rw, or give the checkpoint "
-			    "itself, %s",
-			    t->folder, t->source);
-	if (o->how_given)
-		r = ck_fail(err, CK_USAGE, EINVAL,
-			    "%s: a mount publishes as it was told when it was mounted: leave "
-			    "--publish out",
-			    t->folder);
-	if (r < 0) {
-		ck_through_done(t);
-		return r;
-	}
-	return ck_editor_open_mount(t, ret, err);
-}
-
-static int open_files(const struct ck_editor_options *o, struct ck_editor **ret,
-		      struct ck_err *err)
-{
-	struct ck_err why = CK_ERR_INIT;
-	struct ck_through t;
-	char *prefix = NULL;
-	bool create;
-	int r = find_prefix(o, &prefix, &create, err);
-
-	if (r < 0)
-		return r;
-	r = ck_editor_open_stage(o, prefix, create, ret, &why);
-	if (why.cls == CK_BUSY && ck_through_holder(prefix, &t))
-		r = open_mount(o, &t, ret, err);
-	else if (r < 0)
-		ck_fail(err, why.cls, why.errnum, "%s", why.text);
-	free(prefix);
-	return r;
-}
-
-int ck_editor_open(const struct ck_editor_options *o, struct ck_editor **ret, struct ck_err *err)
-{
-	struct ck_through t;
-	int r;
-
-	*ret = NULL;
-	hold_signals();
-	r = ck_through_look(o->source, &t) ? open_mount(o, &t, ret, err) :
-					     open_files(o, ret, err);
-	if (r < 0)
-		release_signals();
-	return r;
-}
-
 /* --- the end --------------------------------------------------------------------------------- */
 
 /* What was staged is dropped: all of it, if it was all ours. */
@@ -265,7 +129,7 @@ int ck_editor_close(struct ck_editor *e, int r, struct ck_err *err)
 		if (e->ops->close(e, &why) < 0 && r == 0)
 			r = ck_fail(err, why.cls, why.errnum, "%s", why.text);
 	}
-	release_signals();
+	ck_editor_release_signals();
 	number = caught;
 	if (r < 0 && number) {
 		ck_cli_fail(err);
@@ -367,7 +231,9 @@ int ck_editor_put(struct ck_editor *e, struct ck_span name, const struct ck_varm
 	ck_namelist_add(&e->touched, name);
 	if (e->touched.failed || ck_buf_failed(&e->touched.pool))
 		return ck_fail_nomem(err, e->where);
-	r = e->ops->begin(e, name, json, err);
+	r = json ? e->ops->tell(e, name, json, err) : 0;
+	if (r == 0)
+		r = e->ops->begin(e, name, err);
 	if (r == 0)
 		r = feed_all(e, name, meta, feed, done, total, err);
 	if (r == 0)
@@ -375,6 +241,33 @@ int ck_editor_put(struct ck_editor *e, struct ck_span name, const struct ck_varm
 	else
 		e->ops->drop(e);
 	return r;
+}
+
+bool ck_editor_is_long(struct ck_span name)
+{
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+
+	ck_editor_spell(name, '/', true, &path);
+	return ck_buf_failed(&path) || strstr(path.p, "%~");
+}
+
+int ck_editor_rename(struct ck_editor *e, struct ck_span from, struct ck_span to,
+		     struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf json = CK_BUF_INIT;
+	bool suffix = (ck_editor_bare(from) != from.n) != (ck_editor_bare(to) != to.n);
+	int r;
+
+	ck_namelist_add(&e->touched, from);
+	ck_namelist_add(&e->touched, to);
+	r = e->ops->rename(e, from, to, err);
+	if (r < 0 || to.p[to.n - 1] == '/' || !(suffix || ck_editor_is_long(to)))
+		return r;
+	ck_buf_str(&json, "{\"name\": ");
+	ck_json_bytes(to, &json);
+	ck_buf_str(&json, "}\n");
+	return ck_buf_failed(&json) ? ck_fail_nomem(err, e->where) :
+				      e->ops->tell(e, to, &json, err);
 }
 
 int ck_editor_select(struct ck_editor *e, char **names, int nnames, struct ck_namelist *ret,
@@ -452,12 +345,6 @@ int ck_editor_meta(struct ck_editor *e, struct ck_span name, struct ck_varmeta *
 		   struct ck_err *err)
 {
 	return e->ops->meta(e, name, ret, err);
-}
-
-int ck_editor_rename(struct ck_editor *e, struct ck_span from, struct ck_span to,
-		     struct ck_err *err)
-{
-	return e->ops->rename(e, from, to, err);
 }
 
 int ck_editor_remove(struct ck_editor *e, struct ck_span name, struct ck_err *err)

@@ -79,6 +79,8 @@ struct ck_feed {
 int ck_editor_put(struct ck_editor *e, struct ck_span name, const struct ck_varmeta *meta,
 		  const struct ck_buf *json, struct ck_feed *feed, uint64_t done, uint64_t total,
 		  struct ck_err *err);
+/* Whether the name is too long for its path to say it, so that V.json has to: a scope cannot. */
+bool ck_editor_is_long(struct ck_span name);
 /* A variable, or (both end in '/') a scope. */
 int ck_editor_rename(struct ck_editor *e, struct ck_span from, struct ck_span to,
 		     struct ck_err *err);

@@ -99,32 +99,32 @@ static int close_file(struct ck_editor *e, int fd, const char *path, struct ck_e
 	return close(fd) < 0 ? fail(e, errno, path, "is not taken", err) : 0;
 }
 
-static int write_json(struct ck_editor *e, const char *path, const struct ck_buf *json,
-		      struct ck_err *err)
+static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
+		struct ck_err *err)
 {
-	struct ck_buf ck_auto_buf beside = CK_BUF_INIT;
+	struct mount_editor *m = of(e);
 	int fd, r, c;
 
-	ck_buf_printf(&beside, "%s.json", path);
-	if (ck_buf_failed(&beside))
-		return ck_fail_nomem(err, e->where);
-	r = open_file(e, beside.p, &fd, err);
+	r = ck_through_place(&m->t, name, &m->path, err);
 	if (r < 0)
 		return r;
-	r = write_fd(e, fd, beside.p, json->p, json->n, err);
-	c = close_file(e, fd, beside.p, err);
+	ck_buf_str(&m->path, ".json");
+	if (ck_buf_failed(&m->path))
+		return ck_fail_nomem(err, e->where);
+	r = open_file(e, m->path.p, &fd, err);
+	if (r < 0)
+		return r;
+	r = write_fd(e, fd, m->path.p, json->p, json->n, err);
+	c = close_file(e, fd, m->path.p, err);
 	return r < 0 ? r : c;
 }
 
-static int begin(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
-		 struct ck_err *err)
+static int begin(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 {
 	struct mount_editor *m = of(e);
 	char quoted[CK_QUOTE_ROOM];
 	int r = ck_through_place(&m->t, name, &m->path, err);
 
-	if (r == 0 && json)
-		r = write_json(e, m->path.p, json, err);
 	if (r == 0)
 		r = open_file(e, m->path.p, &m->fd, err);
 	if (r < 0 || ck_through_is(m->path.p, name))
@@ -269,6 +269,7 @@ static const struct ck_editor_ops ops = {
 	.has = has,
 	.names = names,
 	.meta = meta,
+	.tell = tell,
 	.begin = begin,
 	.write = write_at,
 	.end = end,

@@ -1,7 +1,8 @@
 /*
  * editor_private.h - what the two kinds of editor fill in; for editor*.c alone.
  *
- * begin, write..., end put one variable; drop ends it where something failed on the way.
+ * tell gives a variable the metadata that a V.json's text says, and makes it where it is not
+ * there. begin, write..., end put its bytes; drop ends that where something failed on the way.
  */
 #ifndef CK_CLI_EDITOR_PRIVATE_H
 #define CK_CLI_EDITOR_PRIVATE_H
@@ -15,8 +16,9 @@ struct ck_editor_ops {
 	int (*names)(struct ck_editor *e, struct ck_namelist *ret, struct ck_err *err);
 	int (*meta)(struct ck_editor *e, struct ck_span name, struct ck_varmeta **ret,
 		    struct ck_err *err);
-	int (*begin)(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
-		     struct ck_err *err);
+	int (*tell)(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
+		    struct ck_err *err);
+	int (*begin)(struct ck_editor *e, struct ck_span name, struct ck_err *err);
 	int (*write)(struct ck_editor *e, const void *p, size_t n, uint64_t off,
 		     struct ck_err *err);
 	int (*end)(struct ck_editor *e, struct ck_err *err);
@@ -53,6 +55,10 @@ int ck_editor_open_mount(struct ck_through *t, struct ck_editor **ret, struct ck
 void ck_editor_spell(struct ck_span name, char sep, bool suffix, struct ck_buf *out);
 /* The length of a name without TF2's ending, which paths leave out. */
 size_t ck_editor_bare(struct ck_span name);
+
+/* Signals that end a program only mark that they came, from hold to release. */
+void ck_editor_hold_signals(void);
+void ck_editor_release_signals(void);
 
 /* What the two begin and end with. */
 int ck_editor_init(struct ck_editor *e, const struct ck_editor_ops *ops, const char *where,

@@ -151,29 +151,36 @@ static int write_at(struct ck_editor *e, const void *p, size_t n, uint64_t off, 
 	return 0;
 }
 
-static int begin(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
-		 struct ck_err *err)
+static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
+		struct ck_err *err)
 {
-	struct stage_editor *s = of(e);
 	struct ck_buf ck_auto_buf beside = CK_BUF_INIT;
 	char *file;
 	uint64_t dir;
-	int r = ck_stage_place(s->stage, name, true, &dir, &file, err);
+	int r = ck_stage_place(of(e)->stage, name, true, &dir, &file, err);
 
 	if (r < 0)
 		return r;
 	ck_buf_printf(&beside, "%s.json", file);
-	if (ck_buf_failed(&beside))
-		r = ck_fail_nomem(err, e->where);
-	if (r == 0 && json) {
-		r = open_file(s, dir, beside.p, err);
-		if (r == 0)
-			r = write_at(e, json->p, json->n, 0, err);
-		if (r == 0)
-			r = close_file(s, true, err);
-	}
+	free(file);
+	r = ck_buf_failed(&beside) ? ck_fail_nomem(err, e->where) :
+				     open_file(of(e), dir, beside.p, err);
 	if (r == 0)
-		r = open_file(s, dir, file, err);
+		r = write_at(e, json->p, json->n, 0, err);
+	if (r == 0)
+		r = close_file(of(e), true, err);
+	return r;
+}
+
+static int begin(struct ck_editor *e, struct ck_span name, struct ck_err *err)
+{
+	char *file;
+	uint64_t dir;
+	int r = ck_stage_place(of(e)->stage, name, true, &dir, &file, err);
+
+	if (r < 0)
+		return r;
+	r = open_file(of(e), dir, file, err);
 	free(file);
 	return r;
 }
@@ -188,6 +195,27 @@ static void drop(struct ck_editor *e)
 	close_file(of(e), false, NULL);
 }
 
+/* A folder cannot be called as a variable is: it is spelt with .d. */
+static int make_way(struct ck_editor *e, uint64_t dir, char **folder, struct ck_err *err)
+{
+	struct ck_buf other = CK_BUF_INIT;
+	struct stat st;
+
+	if (ck_stage_lookup(of(e)->stage, dir, *folder, &st, NULL) < 0)
+		return 0;
+	ck_stage_forget(of(e)->stage, st.st_ino, 1);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	ck_buf_printf(&other, "%s.d", *folder);
+	if (ck_buf_failed(&other)) {
+		ck_buf_done(&other);
+		return ck_fail_nomem(err, e->where);
+	}
+	free(*folder);
+	*folder = other.p;
+	return 0;
+}
+
 static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to,
 		     struct ck_err *err)
 {
@@ -196,6 +224,8 @@ static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to
 	uint64_t old_dir, new_dir;
 	int r = ck_stage_place(s, to, true, &new_dir, &new, err);
 
+	if (r == 0 && to.p[to.n - 1] == '/')
+		r = make_way(e, new_dir, &new, err);
 	/* The old place last: making the new one may have respelt a folder on its way. */
 	if (r == 0)
 		r = ck_stage_place(s, from, false, &old_dir, &old, err);
@@ -307,6 +337,7 @@ static const struct ck_editor_ops ops = {
 	.has = has,
 	.names = names,
 	.meta = meta,
+	.tell = tell,
 	.begin = begin,
 	.write = write_at,
 	.end = end,

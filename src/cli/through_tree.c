@@ -184,13 +184,20 @@ int ck_through_find(const struct ck_through *t, struct ck_span name, struct ck_b
 	}
 }
 
+/* A new name is spelt without TF2's ending, which its V.json says; in full where the shorter path
+ * is another variable's. */
 int ck_through_place(const struct ck_through *t, struct ck_span name, struct ck_buf *path,
 		     struct ck_err *err)
 {
+	size_t n = t->raw_names ? name.n : ck_editor_bare(name);
 	int r = ck_through_find(t, name, path, err);
 
-	/* A new name is spelt in full: the mount takes paths by their letters. */
-	return r == -ENOENT ? walk(t, name, true, path, err) : r;
+	if (r != -ENOENT)
+		return r;
+	r = walk(t, ck_span(name.p, n), true, path, err);
+	if (r == 0 && n != name.n && is_file(path) && !ck_through_is(path->p, name))
+		r = walk(t, name, true, path, err);
+	return r;
 }
 
 /* --- all of them ----------------------------------------------------------------------------- */
