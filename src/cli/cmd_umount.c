@@ -214,7 +214,7 @@ static int run(const struct ck_args *args)
 const struct ck_command ck_cmd_umount = {
 	.name = "umount",
 	.operands = "MOUNTPOINT",
-	.summary = "publishes, unmounts, and waits until the daemon has ended",
+	.summary = "publishes, unmounts, waits until the daemon has ended",
 	.help = "Publishes what is staged, unmounts, and returns when the daemon has ended. What\n"
 		"cannot be published stays in the journal, and the exit status is 7. A mount whose\n"
 		"daemon has died (\"Transport endpoint is not connected\") is taken away too.",

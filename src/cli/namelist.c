@@ -61,6 +61,11 @@ static struct ck_span name_of(const void *self, uint32_t i)
 struct ck_catalog ck_catalog_of_list(const struct ck_namelist *l, const char *where)
 {
 	return (struct ck_catalog){
-		.where = where, .noun = "variable", .n = l->n, .self = l, .name = name_of
+		.where = where,
+		.noun = "variable",
+		.hint = CK_CATALOG_HINT,
+		.n = l->n,
+		.self = l,
+		.name = name_of,
 	};
 }

@@ -18,7 +18,12 @@ static struct ck_span model_name(const void *self, uint32_t i)
 struct ck_catalog ck_catalog_of_model(const struct ck_model *m)
 {
 	return (struct ck_catalog){
-		.where = m->path, .noun = "variable", .n = m->nvars, .self = m, .name = model_name
+		.where = m->path,
+		.noun = "variable",
+		.hint = CK_CATALOG_HINT,
+		.n = m->nvars,
+		.self = m,
+		.name = model_name,
 	};
 }
 
@@ -114,8 +119,8 @@ int ck_select_none(const struct ck_catalog *c, const char *operand, struct ck_er
 			       "%s: %s is a scope, not a variable: give '%.*s/*' for what lies in "
 			       "it",
 			       c->where, quoted, (int)scope, operand);
-	return ck_fail(err, CK_USAGE, ENOENT, "%s: there is no %s %s: ckptctl ls shows what there is",
-		       c->where, c->noun, quoted);
+	return ck_fail(err, CK_USAGE, ENOENT, "%s: there is no %s %s: %s", c->where, c->noun,
+		       quoted, c->hint);
 }
 
 /* "\=" stands for "=", which divides names where a command takes two of them. */

@@ -15,11 +15,13 @@
 struct ck_catalog {
 	const char *where; /* for messages */
 	const char *noun; /* what is there: "variable" */
+	const char *hint; /* how to see what is there */
 	uint32_t n;
 	const void *self;
 	struct ck_span (*name)(const void *self, uint32_t i);
 };
 #define CK_NO_NAME UINT32_MAX
+#define CK_CATALOG_HINT "ckptctl ls shows what there is"
 
 struct ck_catalog ck_catalog_of_model(const struct ck_model *m);
 /* The index of exactly that name, or CK_NO_NAME. */

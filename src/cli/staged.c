@@ -37,6 +37,7 @@ int ck_staged_select(const struct ck_namelist *staged, const char *where,
 	struct ck_catalog c = ck_catalog_of_list(staged, where);
 
 	c.noun = "staged edit of";
+	c.hint = "ckptctl status shows what is staged";
 	return ck_select(&c, args->names, args->nnames, ret, err);
 }
 

@@ -6,6 +6,7 @@ load helper
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
+	stderr_lines=()
 	data=$SRCDIR/tests/data
 	MNT=$PWD/mnt
 	p=$PWD/model.ckpt-100
@@ -583,7 +584,7 @@ global_step         int64    []       8" ls b || true
 }' status --json "$p"
 	prints "$p: nothing is staged" commit "$p"
 	prints "$p: nothing is staged" discard "$p"
-	fails 1 "$p: there is no staged edit of \"dense/bias\": ckptctl ls shows what there is" discard "$p" dense/bias
+	fails 1 "$p: there is no staged edit of \"dense/bias\": ckptctl status shows what is staged" discard "$p" dense/bias
 	unchanged
 	prints "$data/saver/model.ckpt-100: nothing is staged" status "$data/saver/model.ckpt-100"
 	[ -z "$(find "$data" -name '*ckptfuse*')" ]
@@ -784,7 +785,7 @@ global_step         int64    []       8" ls b || true
 	[[ $output == *dense/bias* ]]
 	[[ $output != *global_step* ]]
 	[[ $output != *unknown* ]]
-	fails 1 "$MNT: there is no staged edit of \"dense/kernel\": ckptctl ls shows what there is" status "$p" dense/kernel
+	fails 1 "$MNT: there is no staged edit of \"dense/kernel\": ckptctl status shows what is staged" status "$p" dense/kernel
 	run -0 "$CKPTCTL" status --json "$p"
 	[[ $output == *'"mode": "rw"'* ]]
 	run -7 --separate-stderr "$CKPTCTL" commit "$p"
