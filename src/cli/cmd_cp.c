@@ -183,7 +183,11 @@ static int make_plan(struct plan *p, const struct ck_args *args, struct ck_err *
 		r = equals ? add_renamed(p, args->names[i], equals, err) :
 			     add_selected(p, args->names + i, 1, err);
 	}
-	return r < 0 ? r : settle(p, args->names[0], err);
+	if (r == 0)
+		r = settle(p, args->names[0], err);
+	for (size_t i = 0; i < p->n && r == 0; i++)
+		r = ck_supply_readable(&p->from, p->v[i].var, err);
+	return r;
 }
 
 /* Within one checkpoint only a new name is something to do. */

@@ -50,6 +50,11 @@ struct ck_catalog ck_supply_catalog(const struct ck_supply *s)
 			  ck_catalog_of_list(&s->names, s->mount.folder);
 }
 
+int ck_supply_readable(const struct ck_supply *s, uint32_t i, struct ck_err *err)
+{
+	return s->model ? ck_var_readable(s->model, i, err) : 0;
+}
+
 uint64_t ck_supply_size(const struct ck_supply *s, uint32_t i)
 {
 	return s->model ? s->model->vars[i].nbytes : 0;

@@ -34,6 +34,8 @@ struct ck_item {
 /* i: as in the catalog. The item must not move until ck_item_done(). */
 int ck_item_open(struct ck_supply *s, uint32_t i, struct ck_item *ret, struct ck_err *err);
 void ck_item_done(struct ck_item *item);
+/* Whether it can be read, as far as that can be said without opening it. */
+int ck_supply_readable(const struct ck_supply *s, uint32_t i, struct ck_err *err);
 /* How many bytes it has, as far as that can be said without opening it. */
 uint64_t ck_supply_size(const struct ck_supply *s, uint32_t i);
 

@@ -300,9 +300,9 @@ bytes() {
 
 @test "an interrupted set changes nothing" {
 	mkfifo pipe
-	"$CKPTCTL" set "$p" dense/bias - <pipe 2>err &
+	exec 7<>pipe
+	"$CKPTCTL" set "$p" dense/bias - <pipe 2>err 7>&- &
 	pid=$!
-	exec 7>pipe
 	printf 'some' >&7
 	wait_until 10 test -e "$p.ckptfuse-lock"
 	kill -TERM "$pid"
@@ -835,9 +835,9 @@ global_step         int64    []       8" ls b || true
 @test "a checkpoint held by another command is busy" {
 	mkfifo pipe
 	bytes 32 >new
-	"$CKPTCTL" set "$p" dense/bias - <pipe &
+	exec 7<>pipe
+	"$CKPTCTL" set "$p" dense/bias - <pipe 7>&- &
 	pid=$!
-	exec 7>pipe
 	wait_until 10 test -s "$p.ckptfuse-lock"
 	run -8 --separate-stderr "$CKPTCTL" set "$p" dense/bias new
 	[[ $stderr == "ckptctl: $p: "*"ckptctl set"* ]]
