@@ -24,6 +24,8 @@ libckpt_a_SOURCES = \
 	%D%/base/log.h \
 	%D%/base/mountinfo.c \
 	%D%/base/mountinfo.h \
+	%D%/base/progress.c \
+	%D%/base/progress.h \
 	%D%/io/source.c \
 	%D%/io/source.h \
 	%D%/io/vfs.c \
@@ -125,14 +127,38 @@ ckptctl_SOURCES = \
 	%D%/cli/cli.c \
 	%D%/cli/cli.h \
 	%D%/cli/cmd_cat.c \
+	%D%/cli/cmd_commit.c \
+	%D%/cli/cmd_compact.c \
+	%D%/cli/cmd_cp.c \
+	%D%/cli/cmd_discard.c \
+	%D%/cli/cmd_journal.c \
 	%D%/cli/cmd_ls.c \
+	%D%/cli/cmd_mv.c \
+	%D%/cli/cmd_rm.c \
+	%D%/cli/cmd_set.c \
 	%D%/cli/cmd_show.c \
+	%D%/cli/cmd_status.c \
 	%D%/cli/cmd_umount.c \
 	%D%/cli/cmd_verify.c \
+	%D%/cli/editor.c \
+	%D%/cli/editor.h \
+	%D%/cli/editor_mount.c \
+	%D%/cli/editor_open.c \
+	%D%/cli/editor_private.h \
+	%D%/cli/editor_stage.c \
 	%D%/cli/main.c \
+	%D%/cli/namelist.c \
+	%D%/cli/namelist.h \
 	%D%/cli/select.c \
-	%D%/cli/select.h
-ckptctl_CPPFLAGS = $(CKPT_CPPFLAGS)
+	%D%/cli/select.h \
+	%D%/cli/staged.c \
+	%D%/cli/staged.h \
+	%D%/cli/supply.c \
+	%D%/cli/supply.h \
+	%D%/cli/through.c \
+	%D%/cli/through.h \
+	%D%/cli/through_tree.c
+ckptctl_CPPFLAGS = $(CKPT_CPPFLAGS) $(JANSSON_CFLAGS)
 ckptctl_LDADD = $(CKPT_LIBS)
 
 if WITH_FUSE

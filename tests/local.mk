@@ -59,6 +59,7 @@ unit_tests = \
 	%D%/unit/test_names \
 	%D%/unit/test_pending \
 	%D%/unit/test_record \
+	%D%/unit/test_progress \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
 	%D%/unit/test_source \
@@ -142,6 +143,7 @@ endif
 
 bats_tests = \
 	%D%/bats/cli.bats \
+	%D%/bats/ctl.bats \
 	%D%/bats/lint.bats \
 	%D%/bats/mutation.bats \
 	%D%/bats/source.bats

@@ -8,21 +8,29 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define FLUSH_BYTES (256 * 1024)
 
+void ck_cli_say(const char *fmt, ...)
+{
+	char line[sizeof(((struct ck_err *)0)->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	/* Paths are the user's own bytes, and one message is one line. */
+	for (char *p = line; *p; p++)
+		*p = (char)((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p);
+	fprintf(stderr, "ckptctl: %s\n", line);
+}
+
 int ck_cli_fail(const struct ck_err *err)
 {
-	char line[sizeof(err->text)];
-	size_t n = 0;
-
-	/* Paths are the user's own bytes, and one message is one line. */
-	for (const char *p = err->text; *p && n < sizeof(line) - 1; p++)
-		line[n++] = (unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p;
-	line[n] = '\0';
-	fprintf(stderr, "ckptctl: %s\n", line);
+	ck_cli_say("%s", err->text);
 	return err->cls == CK_OK ? CK_USAGE : (int)err->cls;
 }
 

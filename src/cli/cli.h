@@ -15,11 +15,20 @@ enum {
 	CK_CLI_JSON = 1, /* --json */
 	CK_CLI_ALL = 2, /* --all */
 	CK_CLI_FORCE = 4, /* --force */
+	/* with a value */
+	CK_CLI_DTYPE = 8,
+	CK_CLI_SHAPE = 16,
+	CK_CLI_LENGTHS = 32,
+	CK_CLI_FORMAT = 64,
+	CK_CLI_PUBLISH = 128,
 };
+#define CK_CLI_NOPTIONS 8
 
 /* A command line, read. */
 struct ck_args {
 	unsigned options; /* CK_CLI_* that were given */
+	const char *values[CK_CLI_NOPTIONS]; /* see ck_cli_value() */
+	const char *command;
 	const char *source; /* the first operand */
 	char **names; /* the others */
 	int nnames;
@@ -33,13 +42,24 @@ struct ck_command {
 	unsigned options; /* CK_CLI_* that it takes */
 	int max_names; /* operands behind the first; INT_MAX for any number */
 	int min_names;
+	bool hidden; /* not in the list of commands: for looking into what went wrong */
 	int (*run)(const struct ck_args *args);
 };
 
-extern const struct ck_command ck_cmd_cat, ck_cmd_ls, ck_cmd_show, ck_cmd_umount, ck_cmd_verify;
+extern const struct ck_command ck_cmd_cat, ck_cmd_commit, ck_cmd_compact, ck_cmd_cp,
+	ck_cmd_discard, ck_cmd_journal, ck_cmd_ls, ck_cmd_mv, ck_cmd_rm, ck_cmd_set, ck_cmd_show,
+	ck_cmd_status, ck_cmd_umount, ck_cmd_verify;
+
+/* The value of one of the options that have one, NULL where it was not given. */
+static inline const char *ck_cli_value(const struct ck_args *args, unsigned option)
+{
+	return args->values[__builtin_ctz(option)];
+}
 
 /* Prints the error and returns its exit status. */
 int ck_cli_fail(const struct ck_err *err);
+/* A line on standard error that is no error, with the program's name before it. */
+void ck_cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Opens the source; NULL with the error in *err. */
 struct ck_model *ck_cli_open(const struct ck_args *args, struct ck_err *err);

@@ -1,5 +1,5 @@
 /*
- * cmd_umount.c - ckptctl umount: unmounts, and returns when the daemon has gone.
+ * cmd_umount.c - ckptctl umount: publishes, unmounts, and returns when the daemon has gone.
  *
  * umount(8) returns once the mount point is free, while the daemon still finishes. Scripts that go
  * on to move or delete the checkpoint need to wait for its end, so its process is taken hold of
@@ -8,10 +8,10 @@
 #include "cli/cli.h"
 
 #include "base/mountinfo.h"
+#include "cli/through.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -64,28 +64,6 @@ static bool is_ours(const char *path)
 	ours = strcmp(m.type, "fuse.ckptfuse") == 0;
 	ck_mounted_done(&m);
 	return ours;
-}
-
-/* The daemon's process, as status.json has it; 0 where it cannot be known. */
-static pid_t daemon_of(const char *mount)
-{
-	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-	char text[4096];
-	const char *at;
-	ssize_t n = -1;
-	int fd;
-
-	ck_buf_printf(&path, "%s/.ckptfuse/status.json", mount);
-	fd = ck_buf_failed(&path) ? -1 : open(path.p, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	at = strstr(text, "\"pid\"");
-	return at ? (pid_t)strtol(at + strcspn(at, "0123456789"), NULL, 10) : 0;
 }
 
 /*
@@ -161,11 +139,36 @@ static int wait_for(int pidfd, pid_t pid, const char *mount, struct ck_err *err)
 		       mount, (int)pid, WAIT_SECONDS);
 }
 
+/* The daemon's process, as status.json has it; 0 where it cannot be known. */
+static pid_t daemon_of(const struct ck_through *t)
+{
+	return (pid_t)json_integer_value(json_object_get(t->status, "pid"));
+}
+
+/*
+ * Publishes as the unmount is about to, since only a write can be answered with how it went. What
+ * cannot be published stays in the journal, and does not keep the mount.
+ */
+static int publish(const struct ck_through *t, struct ck_err *err)
+{
+	struct ck_err why = CK_ERR_INIT;
+	int r = ck_through_control(t, "commit", "umount\n", &why);
+
+	if (r < 0)
+		return ck_fail(err, CK_PUBLISH, why.errnum,
+			       "%s: unmounted, and its journal keeps the edits: ckptctl status %s "
+			       "shows them",
+			       why.text, t->source);
+	return r;
+}
+
 static int unmount(const char *mount, struct ck_err *err)
 {
 	char *path = resolve(mount);
+	struct ck_err unpublished = CK_ERR_INIT;
+	struct ck_through t = { 0 };
 	int pidfd = -1, r;
-	pid_t pid;
+	pid_t pid = 0;
 
 	if (!path)
 		return ck_fail(err, CK_USAGE, errno,
@@ -178,12 +181,23 @@ static int unmount(const char *mount, struct ck_err *err)
 			       "where",
 			       mount);
 	}
-	pid = daemon_of(path);
+	if (ck_through_look(path, &t)) {
+		pid = daemon_of(&t);
+		if (t.writable)
+			publish(&t, &unpublished);
+		ck_through_done(&t);
+	}
 	if (pid > 0)
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	r = detach(mount, path, err);
-	if (r == 0 && pidfd >= 0)
-		r = wait_for(pidfd, pid, mount, err);
+	if (r == 0 && unpublished.cls != CK_OK)
+		r = ck_fail(err, CK_PUBLISH, unpublished.errnum, "%s", unpublished.text);
+	if (pidfd >= 0 && (r == 0 || err->cls == CK_PUBLISH)) {
+		struct ck_err late = CK_ERR_INIT;
+
+		if (wait_for(pidfd, pid, mount, &late) < 0 && r == 0)
+			r = ck_fail(err, late.cls, late.errnum, "%s", late.text);
+	}
 	if (pidfd >= 0)
 		close(pidfd);
 	free(path);
@@ -200,8 +214,9 @@ static int run(const struct ck_args *args)
 const struct ck_command ck_cmd_umount = {
 	.name = "umount",
 	.operands = "MOUNTPOINT",
-	.summary = "unmounts, and waits until the daemon has ended",
-	.help = "Unmounts a checkpoint and returns when its daemon has ended. A mount whose\n"
+	.summary = "publishes, unmounts, waits until the daemon has ended",
+	.help = "Publishes what is staged, unmounts, and returns when the daemon has ended. What\n"
+		"cannot be published stays in the journal, and the exit status is 7. A mount whose\n"
 		"daemon has died (\"Transport endpoint is not connected\") is taken away too.",
 	.run = run,
 };

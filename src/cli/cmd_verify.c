@@ -6,6 +6,7 @@
  */
 #include "cli/cli.h"
 
+#include "base/progress.h"
 #include "cli/select.h"
 #include "core/ckpt.h"
 #include "core/read.h"
@@ -13,9 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 struct verify {
@@ -25,41 +24,8 @@ struct verify {
 	struct ck_buf damaged, unchecked; /* JSON: the elements of these arrays */
 	uint64_t ndamaged, nunchecked, nproblems;
 	uint64_t bytes, bytes_done;
-	bool progress; /* standard error is a terminal */
-	bool progress_shown;
-	uint64_t started, shown; /* milliseconds */
+	struct ck_meter meter;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* A line on the terminal once it takes over a second, five times a second. */
-static void show_progress(struct verify *v)
-{
-	uint64_t now;
-
-	if (!v->progress)
-		return;
-	now = now_ms();
-	if (now - v->started < 1000 || now - v->shown < 200)
-		return;
-	v->shown = now;
-	v->progress_shown = true;
-	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " MB compared", v->bytes_done / 1000000,
-		v->bytes / 1000000);
-}
-
-static void clear_progress(struct verify *v)
-{
-	if (v->progress_shown)
-		fprintf(stderr, "\r\033[K");
-	v->progress_shown = false;
-}
 
 static int by_place(const void *a, const void *b, void *arg)
 {
@@ -123,10 +89,10 @@ static int check(struct verify *v, uint32_t var, struct ck_err *err)
 	else if (r < 0)
 		add_damaged(v, var, why.text);
 	if (r < 0 && !v->json) {
-		clear_progress(v);
+		ck_meter_clear(&v->meter);
 		return ck_cli_flush(&v->out, true, err);
 	}
-	show_progress(v);
+	ck_meter_show(&v->meter, "comparing", v->bytes_done, v->bytes);
 	return 0;
 }
 
@@ -196,7 +162,7 @@ static int verify(struct verify *v, struct ck_selection *s, struct ck_err *err)
 		ck_buf_str(&v->out, v->nproblems ? "\n]" : "]");
 	for (uint32_t i = 0; i < s->n && r == 0; i++)
 		r = check(v, s->vars[i], err);
-	clear_progress(v);
+	ck_meter_clear(&v->meter);
 	if (r < 0)
 		return r;
 	if (v->json) {
@@ -213,17 +179,21 @@ static int run(const struct ck_args *args)
 {
 	struct ck_err err = CK_ERR_INIT;
 	struct ck_selection s = { 0 };
+	struct ck_catalog c;
 	struct verify v = {
 		.json = args->options & CK_CLI_JSON,
-		.progress = isatty(STDERR_FILENO),
-		.started = now_ms(),
 	};
-	int r = ck_open(args->source, CK_OPEN_FORCE, &v.m, &err);
+	int r;
 
-	if (r == 0)
-		r = ck_select(v.m, NULL, 0, &s, &err);
+	ck_meter_init(&v.meter, STDERR_FILENO);
+	r = ck_open(args->source, CK_OPEN_FORCE, &v.m, &err);
+	if (r == 0) {
+		c = ck_catalog_of_model(v.m);
+		r = ck_select(&c, NULL, 0, &s, &err);
+	}
 	if (r == 0)
 		r = verify(&v, &s, &err);
+	ck_meter_done(&v.meter);
 	ck_buf_done(&v.out);
 	ck_buf_done(&v.damaged);
 	ck_buf_done(&v.unchecked);

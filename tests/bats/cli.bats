@@ -54,7 +54,7 @@ damaged() {
 	[ -z "$stderr" ]
 	help=$output
 	prints "$help" -h
-	for command in ls show cat verify umount; do
+	for command in ls show cat verify set mv rm cp status commit discard compact umount; do
 		[[ $help == *"  $command "* ]]
 		run -0 --separate-stderr "$CKPTCTL" "$command" --help
 		[[ ${lines[0]} == "Usage: ckptctl $command "* ]]
@@ -63,7 +63,7 @@ damaged() {
 }
 
 @test "help fits a terminal of 80 columns" {
-	for command in "" ls show cat verify umount; do
+	for command in "" ls show cat verify set mv rm cp status commit discard compact umount journal; do
 		# shellcheck disable=SC2086
 		run -0 "$CKPTCTL" $command --help
 		[ "$(printf '%s\n' "$output" | awk 'length($0) > 84')" = "" ]

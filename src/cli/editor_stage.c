@@ -1,0 +1,406 @@
+/* editor_stage.c - a checkpoint that nobody else edits: through the saver (editor.h). */
+#include "cli/editor_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct stage_editor {
+	struct ck_editor e;
+	struct ck_stage *stage;
+	struct ck_sfile *file; /* of the variable that is being put, or NULL */
+	uint64_t ino; /* file's, looked up once */
+};
+
+static struct stage_editor *of(struct ck_editor *e)
+{
+	return (struct stage_editor *)e;
+}
+
+/* --- looking --------------------------------------------------------------------------------- */
+
+static int has(struct ck_editor *e, struct ck_span name, bool *ret, struct ck_err *err)
+{
+	bool scope = name.n && name.p[name.n - 1] == '/';
+	struct ck_err why = CK_ERR_INIT;
+	char *file = NULL;
+	struct stat st;
+	uint64_t dir;
+	int r = ck_stage_place(of(e)->stage, name, false, &dir, &file, &why);
+
+	if (r == 0)
+		r = ck_stage_lookup(of(e)->stage, dir, file, &st, &why);
+	free(file);
+	if (r == -ENOENT || r == -EINVAL || r == -ENAMETOOLONG) {
+		*ret = false;
+		return 0;
+	}
+	if (r < 0)
+		return ck_fail(err, why.cls, why.errnum, "%s", why.text);
+	*ret = scope ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode);
+	ck_stage_forget(of(e)->stage, st.st_ino, 1);
+	return 0;
+}
+
+static int add_name(void *list, const struct ck_stage_var *v)
+{
+	ck_namelist_add(list, v->name);
+	return 0;
+}
+
+static int names(struct ck_editor *e, struct ck_namelist *ret, struct ck_err *err)
+{
+	struct ck_namelist l = { 0 };
+	int r = ck_stage_each(of(e)->stage, add_name, &l, err);
+
+	if (r == 0)
+		r = ck_namelist_settle(&l, e->where, err);
+	if (r < 0)
+		ck_namelist_done(&l);
+	else
+		*ret = l;
+	return r;
+}
+
+struct wanted {
+	struct ck_span name;
+	struct ck_varmeta *meta;
+};
+
+static int take_meta(void *arg, const struct ck_stage_var *v)
+{
+	struct wanted *w = arg;
+
+	if (!v->meta || ck_span_cmp(v->name, w->name) != 0)
+		return 0;
+	w->meta = ck_varmeta_ref((struct ck_varmeta *)(uintptr_t)v->meta);
+	return 1;
+}
+
+static int meta(struct ck_editor *e, struct ck_span name, struct ck_varmeta **ret,
+		struct ck_err *err)
+{
+	struct wanted w = { .name = name };
+	int r = ck_stage_each(of(e)->stage, take_meta, &w, err);
+
+	if (r < 0)
+		return r;
+	*ret = w.meta;
+	return w.meta ? 0 : -ENOENT;
+}
+
+static json_t *status(struct ck_editor *e, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
+	json_t *j;
+
+	ck_buf_str(&text, "{\n");
+	ck_stage_status(of(e)->stage, &text);
+	ck_buf_str(&text, "}\n");
+	j = ck_buf_failed(&text) ? NULL : json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL);
+	if (!j)
+		ck_fail_nomem(err, e->where);
+	return j;
+}
+
+/* --- editing --------------------------------------------------------------------------------- */
+
+static int close_file(struct stage_editor *s, bool judge, struct ck_err *err)
+{
+	int r = 0;
+
+	if (!s->file)
+		return 0;
+	if (judge)
+		r = ck_stage_file_flush(s->file, err);
+	ck_stage_file_release(s->file);
+	ck_stage_forget(s->stage, s->ino, 1);
+	s->file = NULL;
+	return r;
+}
+
+static int open_file(struct stage_editor *s, uint64_t dir, const char *name, struct ck_err *err)
+{
+	struct stat st;
+	int r = ck_stage_create(s->stage, dir, name, O_TRUNC, 0666, &s->file, &st, err);
+
+	if (r == 0)
+		s->ino = st.st_ino;
+	return r;
+}
+
+static int write_at(struct ck_editor *e, const void *p, size_t n, uint64_t off, struct ck_err *err)
+{
+	const uint8_t *from = p;
+
+	while (n) {
+		ssize_t put = ck_stage_file_write(of(e)->file, from, n, off, err);
+
+		if (put < 0)
+			return (int)put;
+		if (put == 0)
+			return ck_fail(err, CK_PUBLISH, EIO, "%s: nothing more can be written",
+				       e->where);
+		from += put;
+		off += (uint64_t)put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
+		struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf beside = CK_BUF_INIT;
+	char *file;
+	uint64_t dir;
+	int r = ck_stage_place(of(e)->stage, name, true, &dir, &file, err);
+
+	if (r < 0)
+		return r;
+	ck_buf_printf(&beside, "%s.json", file);
+	free(file);
+	r = ck_buf_failed(&beside) ? ck_fail_nomem(err, e->where) :
+				     open_file(of(e), dir, beside.p, err);
+	if (r == 0)
+		r = write_at(e, json->p, json->n, 0, err);
+	if (r == 0)
+		r = close_file(of(e), true, err);
+	return r;
+}
+
+static int begin(struct ck_editor *e, struct ck_span name, struct ck_err *err)
+{
+	char *file;
+	uint64_t dir;
+	int r = ck_stage_place(of(e)->stage, name, true, &dir, &file, err);
+
+	if (r < 0)
+		return r;
+	r = open_file(of(e), dir, file, err);
+	free(file);
+	return r;
+}
+
+static int end(struct ck_editor *e, struct ck_err *err)
+{
+	return close_file(of(e), true, err);
+}
+
+static void drop(struct ck_editor *e)
+{
+	close_file(of(e), false, NULL);
+}
+
+/* A folder cannot be called as a variable is: it is spelt with .d. */
+static int make_way(struct ck_editor *e, uint64_t dir, char **folder, struct ck_err *err)
+{
+	struct ck_buf other = CK_BUF_INIT;
+	struct stat st;
+
+	if (ck_stage_lookup(of(e)->stage, dir, *folder, &st, NULL) < 0)
+		return 0;
+	ck_stage_forget(of(e)->stage, st.st_ino, 1);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	ck_buf_printf(&other, "%s.d", *folder);
+	if (ck_buf_failed(&other)) {
+		ck_buf_done(&other);
+		return ck_fail_nomem(err, e->where);
+	}
+	free(*folder);
+	*folder = other.p;
+	return 0;
+}
+
+static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to,
+		     struct ck_err *err)
+{
+	struct ck_stage *s = of(e)->stage;
+	char *old = NULL, *new = NULL;
+	uint64_t old_dir, new_dir;
+	int r = ck_stage_place(s, to, true, &new_dir, &new, err);
+
+	if (r == 0 && to.p[to.n - 1] == '/')
+		r = make_way(e, new_dir, &new, err);
+	/* The old place last: making the new one may have respelt a folder on its way. */
+	if (r == 0)
+		r = ck_stage_place(s, from, false, &old_dir, &old, err);
+	if (r == 0)
+		r = ck_stage_rename(s, old_dir, old, new_dir, new, 0, err);
+	free(old);
+	free(new);
+	return r;
+}
+
+static int remove_it(struct ck_editor *e, struct ck_span name, struct ck_err *err)
+{
+	char *file = NULL;
+	uint64_t dir;
+	int r = ck_stage_place(of(e)->stage, name, false, &dir, &file, err);
+
+	if (r == 0)
+		r = ck_stage_unlink(of(e)->stage, dir, file, err);
+	free(file);
+	return r;
+}
+
+/* --- the saver ------------------------------------------------------------------------------- */
+
+/* Prepends the spelling under which a folder is shown. */
+static int prepend(struct ck_stage *s, uint64_t dir, uint64_t parent, struct ck_buf *path,
+		   struct ck_err *err)
+{
+	struct ck_buf longer = CK_BUF_INIT;
+	struct ck_stage_names l;
+	int r = ck_stage_list(s, parent, &l, err);
+
+	if (r < 0)
+		return r;
+	r = -ESTALE;
+	for (size_t i = 0; i < l.n && r < 0; i++) {
+		if (l.v[i].ino != dir)
+			continue;
+		ck_buf_printf(&longer, "%s/%s", l.v[i].name, path->p);
+		r = 0;
+	}
+	ck_stage_names_done(&l);
+	ck_buf_done(path);
+	*path = longer;
+	return r;
+}
+
+/* The path of what is there. */
+static int path_of(struct ck_editor *e, struct ck_span name, struct ck_buf *path,
+		   struct ck_err *err)
+{
+	struct ck_stage *s = of(e)->stage;
+	char *file = NULL;
+	uint64_t dir;
+	int r = ck_stage_place(s, name, false, &dir, &file, err);
+
+	if (r < 0)
+		return r;
+	ck_buf_str(path, file);
+	free(file);
+	for (; r == 0 && dir != CK_STAGE_ROOT; dir = ck_stage_parent(s, dir))
+		r = prepend(s, dir, ck_stage_parent(s, dir), path, err);
+	return r == 0 && ck_buf_failed(path) ? ck_fail_nomem(err, e->where) : r;
+}
+
+static int discard(struct ck_editor *e, struct ck_span name, struct ck_err *err)
+{
+	struct ck_stage *s = of(e)->stage;
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+	int r;
+
+	if (!name.p)
+		return ck_stage_discard(s, NULL, err);
+	r = path_of(e, name, &path, NULL);
+	if (r == 0)
+		r = ck_stage_discard(s, path.p, NULL);
+	/* Of what was deleted the folder may be gone as well. */
+	for (int suffix = 0; suffix < 2 && r == -ENOENT; suffix++) {
+		ck_buf_clear(&path);
+		ck_editor_spell(name, '/', suffix, &path);
+		if (ck_buf_failed(&path))
+			return ck_fail_nomem(err, e->where);
+		r = ck_stage_discard(s, path.p, suffix ? err : NULL);
+	}
+	return r;
+}
+
+static int publish(struct ck_editor *e, struct ck_publish_report *ret, struct ck_err *err)
+{
+	return ck_stage_publish(of(e)->stage, CK_PUBLISH_EXPLICIT, ret, err);
+}
+
+static int compact(struct ck_editor *e, struct ck_publish_report *ret, struct ck_err *err)
+{
+	return ck_stage_compact(of(e)->stage, ret, err);
+}
+
+static int close_it(struct ck_editor *e, struct ck_err *err)
+{
+	int r;
+
+	drop(e);
+	r = ck_stage_close(of(e)->stage, err);
+	ck_editor_free(e);
+	return r;
+}
+
+static const struct ck_editor_ops ops = {
+	.has = has,
+	.names = names,
+	.meta = meta,
+	.tell = tell,
+	.begin = begin,
+	.write = write_at,
+	.end = end,
+	.drop = drop,
+	.rename = rename_it,
+	.remove = remove_it,
+	.discard = discard,
+	.publish = publish,
+	.status = status,
+	.compact = compact,
+	.close = close_it,
+};
+
+static void say_notice(const char *lines)
+{
+	while (*lines) {
+		size_t n = strcspn(lines, "\n");
+
+		ck_cli_say("%.*s", (int)n, lines);
+		lines += n + (lines[n] == '\n');
+	}
+}
+
+int ck_editor_open_stage(const struct ck_editor_options *o, const char *prefix, bool create,
+			 struct ck_editor **ret, struct ck_err *err)
+{
+	struct stage_editor *s = calloc(1, sizeof(*s));
+	struct ck_buf ck_auto_buf holder = CK_BUF_INIT;
+	mode_t mask = umask(0);
+	struct ck_stage_options so = {
+		.vfs = &ck_vfs_posix,
+		.prefix = prefix,
+		.create = create,
+		.discard_lost = o->discard_lost,
+		.how = o->how,
+		.tree = { .sep = '/' },
+		.uid = geteuid(),
+		.gid = getegid(),
+		.file_mode = 0666 & ~mask,
+		.dir_mode = 0777 & ~mask,
+		.progress = { .fn = ck_meter_call },
+	};
+	int r;
+
+	umask(mask);
+	if (!s)
+		return ck_fail_nomem(err, prefix);
+	r = ck_editor_init(&s->e, &ops, prefix, prefix, err);
+	ck_buf_printf(&holder, "ckptctl %s", o->command);
+	if (r == 0 && ck_buf_failed(&holder))
+		r = ck_fail_nomem(err, prefix);
+	so.holder = holder.p;
+	so.progress.arg = &s->e.meter;
+	if (r == 0)
+		r = ck_stage_open(&so, &s->stage, err);
+	if (r < 0) {
+		ck_editor_free(&s->e);
+		return r;
+	}
+	ck_meter_clear(&s->e.meter);
+	s->e.is_new = create;
+	s->e.dirty = ck_stage_dirty(s->stage, NULL);
+	say_notice(ck_stage_notice(s->stage));
+	*ret = &s->e;
+	return 0;
+}
