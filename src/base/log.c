@@ -1,6 +1,8 @@
 /* log.c - see log.h. */
 #include "base/log.h"
 
+#include "base/progress.h"
+
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,10 +34,12 @@ void ck_log_open(const char *name, enum ck_log_to to)
 
 static void emit_locked(const char *text)
 {
-	if (target == CK_LOG_SYSLOG)
+	if (target == CK_LOG_SYSLOG) {
 		syslog(LOG_WARNING, "%s", text);
-	else
+	} else {
+		ck_progress_erase();
 		fprintf(stderr, "%s: %s\n", program, text);
+	}
 }
 
 void ck_log(const char *fmt, ...)
