@@ -39,6 +39,7 @@ check_LIBRARIES = %D%/libtest.a
 LDADD = %D%/libtest.a $(CKPT_LIBS)
 
 test_tools = \
+	%D%/unit/fsop \
 	%D%/unit/mutate
 check_PROGRAMS += $(test_tools)
 

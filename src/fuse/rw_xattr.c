@@ -52,20 +52,13 @@ void ck_rw_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	free(p);
 }
 
-static int refuse_special(fuse_ino_t ino, struct ck_err *err)
-{
-	if (!ck_rw_is_special(ino))
-		return 0;
-	return ck_fail(err, CK_USAGE, EPERM, "%s: has no extended attributes", CK_SPECIAL_NAME);
-}
-
 void ck_rw_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
 		    size_t size, int flags)
 {
 	struct ck_err err = CK_ERR_INIT;
-	int r = refuse_special(ino, &err);
+	int r = -EOPNOTSUPP;
 
-	if (r == 0)
+	if (!ck_rw_is_special(ino))
 		r = ck_stage_setxattr(ck_rw_of(req)->stage, ino, name, value, size, flags, &err);
 	ck_rw_reply_err(req, r, &err);
 }
@@ -73,9 +66,9 @@ void ck_rw_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char
 void ck_rw_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct ck_err err = CK_ERR_INIT;
-	int r = refuse_special(ino, &err);
+	int r = -EOPNOTSUPP;
 
-	if (r == 0)
+	if (!ck_rw_is_special(ino))
 		r = ck_stage_removexattr(ck_rw_of(req)->stage, ino, name, &err);
 	ck_rw_reply_err(req, r, &err);
 }
