@@ -1,8 +1,6 @@
 /* log.c - see log.h. */
 #include "base/log.h"
 
-#include "base/progress.h"
-
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,12 +32,10 @@ void ck_log_open(const char *name, enum ck_log_to to)
 
 static void emit_locked(const char *text)
 {
-	if (target == CK_LOG_SYSLOG) {
+	if (target == CK_LOG_SYSLOG)
 		syslog(LOG_WARNING, "%s", text);
-	} else {
-		ck_progress_erase();
+	else
 		fprintf(stderr, "%s: %s\n", program, text);
-	}
 }
 
 void ck_log(const char *fmt, ...)

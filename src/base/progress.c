@@ -1,91 +1,86 @@
 /* progress.c - see progress.h. */
 #include "base/progress.h"
 
-#include <pthread.h>
-#include <stdbool.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE 1000 /* milliseconds before anything is shown */
-#define EVERY 200 /* milliseconds between two changes */
+#define SILENT_MS 1000 /* work that is over by then needs no words */
+#define BETWEEN_MS 200
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned working; /* begun and not ended; under lock, as all below */
-static int64_t begun, shown; /* milliseconds */
-static bool visible;
-
-static int64_t now_ms(void)
+static uint64_t now_ms(void)
 {
-	struct timespec now;
+	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void put(const char *text, int n)
+void ck_meter_init(struct ck_meter *m, int fd)
 {
-	ssize_t put;
-
-	if (n <= 0)
-		return;
-	put = write(STDERR_FILENO, text, (size_t)n);
-	(void)put; /* a terminal that has gone needs no line */
+	*m = (struct ck_meter){ .fd = fd, .terminal = isatty(fd) == 1, .started = now_ms() };
+	pthread_mutex_init(&m->lock, NULL);
 }
 
-static void erase_locked(void)
+/* A terminal that does not take it is no reason to stop. */
+static void put(struct ck_meter *m, const char *text, size_t n)
 {
-	static const char blank[] = "\r\033[K";
+	while (n) {
+		ssize_t r = write(m->fd, text, n);
 
-	if (visible)
-		put(blank, sizeof(blank) - 1);
-	visible = false;
-}
-
-void ck_progress_begin(void)
-{
-	pthread_mutex_lock(&lock);
-	if (!working++) {
-		begun = now_ms();
-		shown = 0;
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return;
+		text += r;
+		n -= (size_t)r;
 	}
-	pthread_mutex_unlock(&lock);
 }
 
-void ck_progress_show(void *arg, const char *what, uint64_t done, uint64_t total)
+void ck_meter_show(struct ck_meter *m, const char *what, uint64_t done, uint64_t total)
 {
-	char line[160];
-	int64_t now;
+	char line[120];
+	uint64_t now;
 	int n;
 
-	(void)arg;
-	pthread_mutex_lock(&lock);
+	if (!m->terminal)
+		return;
 	now = now_ms();
-	if (working && now - begun >= PATIENCE && now - shown >= EVERY && isatty(STDERR_FILENO)) {
+	pthread_mutex_lock(&m->lock);
+	if (now - m->started >= SILENT_MS && now - m->shown >= BETWEEN_MS) {
+		m->shown = now;
+		m->visible = true;
 		if (total)
-			n = snprintf(line, sizeof(line), "\r\033[K%.100s: %d%%", what,
-				     done >= total ? 100 :
-						     (int)((double)done * 100 / (double)total));
+			n = snprintf(line, sizeof(line), "\r%.60s: %" PRIu64 " of %" PRIu64 " MB\033[K",
+				     what, done / 1000000, total / 1000000);
 		else
-			n = snprintf(line, sizeof(line), "\r\033[K%.100s", what);
-		put(line, n);
-		visible = true;
-		shown = now;
+			n = snprintf(line, sizeof(line), "\r%.60s: %" PRIu64 " MB\033[K", what,
+				     done / 1000000);
+		put(m, line, (size_t)n);
 	}
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&m->lock);
 }
 
-void ck_progress_end(void)
+void ck_meter_call(void *meter, const char *what, uint64_t done, uint64_t total)
 {
-	pthread_mutex_lock(&lock);
-	if (working && !--working)
-		erase_locked();
-	pthread_mutex_unlock(&lock);
+	ck_meter_show(meter, what, done, total);
 }
 
-void ck_progress_erase(void)
+void ck_meter_clear(struct ck_meter *m)
 {
-	pthread_mutex_lock(&lock);
-	erase_locked();
-	pthread_mutex_unlock(&lock);
+	static const char erase[] = "\r\033[K";
+
+	pthread_mutex_lock(&m->lock);
+	if (m->visible)
+		put(m, erase, sizeof(erase) - 1);
+	m->visible = false;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void ck_meter_done(struct ck_meter *m)
+{
+	ck_meter_clear(m);
+	pthread_mutex_destroy(&m->lock);
 }

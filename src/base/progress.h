@@ -1,23 +1,38 @@
 /*
- * progress.h - how far long work is, on the terminal of whoever waits for it.
+ * progress.h - how far long work is, as one line on a terminal.
  *
- * One line on standard error, where that is a terminal: it appears when the work has taken a
- * second, changes a few times a second, and is erased at the end, or before the log prints there.
+ * Nothing is shown in the first second, nor where the descriptor is no terminal; the line is
+ * written anew five times a second at most, and erased at the end, so that what a program says is
+ * the same whether somebody watches or not. What has no end known shows what is done alone.
  *
- * All functions are thread-safe. Work that begins while other work is shown joins it.
+ * ck_meter_show() may be called by any thread, and from the callbacks of the saver.
  */
 #ifndef CK_BASE_PROGRESS_H
 #define CK_BASE_PROGRESS_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-void ck_progress_begin(void);
-/* Of no effect outside of begin and end. total 0: not known. arg is not used; it is there so that
- * the function can be handed to those who report their progress. */
-void ck_progress_show(void *arg, const char *what, uint64_t done, uint64_t total);
-void ck_progress_end(void);
+struct ck_meter {
+	pthread_mutex_t lock;
+	int fd;
+	bool terminal;
+	bool visible; /* the line is there: under lock, as all below */
+	uint64_t started; /* milliseconds of the monotonic clock */
+	uint64_t shown;
+};
 
-/* Takes the line away until it is shown again: for what else prints there. */
-void ck_progress_erase(void);
+/* fd: where the line goes if it is a terminal. The second begins now. */
+void ck_meter_init(struct ck_meter *m, int fd);
+
+/* what: a few words ("copying"); done of total bytes, total 0 where it is not known. */
+void ck_meter_show(struct ck_meter *m, const char *what, uint64_t done, uint64_t total);
+/* The same with a pointer to the meter, as callbacks pass it. */
+void ck_meter_call(void *meter, const char *what, uint64_t done, uint64_t total);
+
+/* Erases the line: before anything else is written to the terminal. */
+void ck_meter_clear(struct ck_meter *m);
+void ck_meter_done(struct ck_meter *m);
 
 #endif

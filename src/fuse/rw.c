@@ -1,12 +1,12 @@
 /* rw.c - the table of a writable mount's operations, and what several of them need (rw.h). */
 #include "fuse/rw.h"
 
-#include "base/progress.h"
 #include "fuse/ops.h"
 #include "fuse/reply.h"
 
 #include <errno.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /* Programs ask whether something is there, or a buffer large enough, by trying. */
 static bool is_an_answer(int r)
@@ -32,14 +32,44 @@ void ck_rw_reply_err(fuse_req_t req, int r, const struct ck_err *err)
 	ck_reply_err(req, r, is_an_answer(r) ? NULL : err);
 }
 
+void ck_rw_begin_progress(struct ck_rw *rw, struct ck_meter *meter)
+{
+	ck_meter_init(meter, STDERR_FILENO);
+	pthread_mutex_lock(&rw->meter_lock);
+	rw->meter = meter;
+	pthread_mutex_unlock(&rw->meter_lock);
+}
+
+void ck_rw_end_progress(struct ck_rw *rw)
+{
+	struct ck_meter *meter;
+
+	pthread_mutex_lock(&rw->meter_lock);
+	meter = rw->meter;
+	rw->meter = NULL;
+	pthread_mutex_unlock(&rw->meter_lock);
+	ck_meter_done(meter);
+}
+
+void ck_rw_show_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	struct ck_rw *rw = arg;
+
+	pthread_mutex_lock(&rw->meter_lock);
+	if (rw->meter)
+		ck_meter_show(rw->meter, what, done, total);
+	pthread_mutex_unlock(&rw->meter_lock);
+}
+
 int ck_rw_publish(struct ck_rw *rw, unsigned flags, struct ck_err *err)
 {
 	struct ck_publish_report report;
+	struct ck_meter meter;
 	int r;
 
-	ck_progress_begin();
+	ck_rw_begin_progress(rw, &meter);
 	r = ck_stage_publish(rw->stage, flags, &report, err);
-	ck_progress_end();
+	ck_rw_end_progress(rw);
 	return r;
 }
 

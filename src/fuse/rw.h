@@ -14,6 +14,7 @@
 #ifndef CK_FUSE_RW_H
 #define CK_FUSE_RW_H
 
+#include "base/progress.h"
 #include "fuse/mount.h"
 #include "fuse/publisher.h"
 #include "fuse/rw_open.h"
@@ -25,6 +26,8 @@ struct ck_rw {
 	struct timespec opened;
 	struct ck_rw_opens opens;
 	struct ck_publisher publisher;
+	pthread_mutex_t meter_lock;
+	struct ck_meter *meter; /* of long work that is being done, under its lock; else NULL */
 };
 
 static inline struct ck_rw *ck_rw_of(fuse_req_t req)
@@ -36,7 +39,13 @@ static inline struct ck_rw *ck_rw_of(fuse_req_t req)
  * purpose to be told (ENOENT, EEXIST and the like). */
 void ck_rw_reply_err(fuse_req_t req, int r, const struct ck_err *err);
 
-/* Publishes, with progress on the terminal. flags: CK_PUBLISH_*. */
+/* Long work shows on the terminal, if there is one, how far it is: from begin, whose meter lives
+ * until end, what the stage says (ck_rw_show_progress) is shown. */
+void ck_rw_begin_progress(struct ck_rw *rw, struct ck_meter *meter);
+void ck_rw_end_progress(struct ck_rw *rw);
+void ck_rw_show_progress(void *rw, const char *what, uint64_t done, uint64_t total);
+
+/* Publishes, with progress. flags: CK_PUBLISH_*. */
 int ck_rw_publish(struct ck_rw *rw, unsigned flags, struct ck_err *err);
 
 /* Drops what text names: a line each, a path as it is shown or a variable's name; all where there

@@ -8,7 +8,6 @@
 #include "fuse/rw_mount.h"
 
 #include "base/log.h"
-#include "base/progress.h"
 #include "core/ckpt.h"
 #include "fuse/mountpoint.h"
 #include "fuse/path.h"
@@ -86,19 +85,22 @@ static int open_stage(struct ck_mount *m, const struct paths *p, const char *hol
 		.gid = m->gid,
 		.file_mode = m->file_mode,
 		.dir_mode = m->dir_mode,
-		.progress = { .fn = ck_progress_show },
+		.progress = { .fn = ck_rw_show_progress },
 	};
 	struct ck_rw *rw = calloc(1, sizeof(*rw));
+	struct ck_meter meter;
 	int r;
 
 	if (!rw)
 		return ck_fail_nomem(err, m->source);
+	so.progress.arg = rw;
 	ck_rw_opens_init(&rw->opens);
+	pthread_mutex_init(&rw->meter_lock, NULL);
 	rw->folder = ck_path_parent(p->save ? p->save : p->prefix);
 	clock_gettime(CLOCK_REALTIME, &rw->opened);
-	ck_progress_begin();
+	ck_rw_begin_progress(rw, &meter);
 	r = rw->folder ? ck_stage_open(&so, &rw->stage, err) : ck_fail_nomem(err, m->source);
-	ck_progress_end();
+	ck_rw_end_progress(rw);
 	m->rw = rw;
 	if (r == 0)
 		log_lines(ck_stage_notice(rw->stage));
@@ -131,6 +133,7 @@ static int finish(struct ck_mount *m, int r, struct ck_err *err)
 		if (ck_stage_close(rw->stage, &late) < 0 && failed == 0)
 			failed = -EIO;
 	}
+	pthread_mutex_destroy(&rw->meter_lock);
 	free(rw->folder);
 	free(rw);
 	m->rw = NULL;
