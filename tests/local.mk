@@ -92,6 +92,10 @@ bats_tests = \
 	%D%/bats/mutation.bats \
 	%D%/bats/source.bats
 mount_tests = \
+	%D%/bats/edit.bats \
+	%D%/bats/edit_files.bats \
+	%D%/bats/edit_names.bats \
+	%D%/bats/edit_publish.bats \
 	%D%/bats/mount.bats \
 	%D%/bats/mount_life.bats \
 	%D%/bats/mount_options.bats \
@@ -104,6 +108,7 @@ endif
 endif
 
 EXTRA_DIST += $(bats_tests) $(mount_tests) \
+	%D%/bats/edit.bash \
 	%D%/bats/helper.bash \
 	%D%/data \
 	%D%/fuzz/corpus \

@@ -16,6 +16,7 @@ void ck_status_text(struct ck_buf *out, const char *name, const char *text)
 void ck_status_begin(const struct ck_mount *m, const struct ck_status *s, struct ck_buf *out)
 {
 	char opened[32];
+	char sep[2] = { m->opt->sep, '\0' };
 	struct tm tm;
 
 	gmtime_r(&s->opened.tv_sec, &tm);
@@ -26,6 +27,10 @@ void ck_status_begin(const struct ck_mount *m, const struct ck_status *s, struct
 	ck_status_text(out, "source", m->source);
 	ck_status_text(out, "mountpoint", m->mountpoint);
 	ck_status_text(out, "mode", s->mode);
+	ck_status_text(out, "sep", sep);
+	ck_buf_printf(out, "  \"raw_names\": %s,\n", m->opt->raw_names ? "true" : "false");
+	if (m->opt->subdir)
+		ck_status_text(out, "subdir", m->opt->subdir);
 	ck_status_text(out, "format", s->model->format);
 	ck_buf_printf(out, "  \"variables\": %llu,\n", (unsigned long long)s->variables);
 	ck_buf_printf(out, "  \"bytes\": %llu,\n", (unsigned long long)s->bytes);
