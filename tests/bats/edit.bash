@@ -15,6 +15,12 @@ edit_setup() {
 	cd "$BATS_TEST_TMPDIR/work" || return
 }
 
+# For teardown. What still has a file of the mount open or mapped waits for one of these.
+edit_teardown() {
+	exec 4>&- 5>&- 6>&- 7>&-
+	unmount_all
+}
+
 # take FIXTURE: a copy of it, as P.
 take() {
 	local file tail
@@ -122,6 +128,7 @@ unfinished() {
 fails_with() {
 	local words=$1
 	shift
+	local output
 	run ! "$@"
 	[[ $output == *"$words"* ]] || {
 		echo "$output"

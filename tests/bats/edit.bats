@@ -8,7 +8,7 @@ setup() {
 }
 
 teardown() {
-	unmount_all
+	edit_teardown
 }
 
 @test "bytes that are written are read at once, and published by the unmount" {

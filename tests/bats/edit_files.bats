@@ -10,8 +10,7 @@ setup() {
 }
 
 teardown() {
-	exec 5<&- 6<&- 7<&-
-	unmount_all
+	edit_teardown
 }
 
 # What the fixture has of a variable.

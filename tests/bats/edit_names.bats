@@ -10,7 +10,7 @@ setup() {
 }
 
 teardown() {
-	unmount_all
+	edit_teardown
 }
 
 # What the fixture has of a variable.
@@ -123,7 +123,7 @@ old_names() {
 	publish
 	[ "$(names | grep -c 'dense/')" = 0 ]
 	has dense_1/kernel <(old dense_1/kernel)
-	rm -r "$MNT"/*
+	rm -r "${MNT:?}"/*
 	[ "$(listed "$MNT")" = "" ]
 	done_editing
 	sound

@@ -9,7 +9,7 @@ setup() {
 }
 
 teardown() {
-	unmount_all
+	edit_teardown
 }
 
 # What the fixture has of a variable.
