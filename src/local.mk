@@ -189,6 +189,8 @@ ckptfuse_SOURCES = \
 	%D%/fuse/options.h \
 	%D%/fuse/path.c \
 	%D%/fuse/path.h \
+	%D%/fuse/publisher.c \
+	%D%/fuse/publisher.h \
 	%D%/fuse/readahead.c \
 	%D%/fuse/readahead.h \
 	%D%/fuse/reload.c \
@@ -196,6 +198,21 @@ ckptfuse_SOURCES = \
 	%D%/fuse/reply.c \
 	%D%/fuse/reply.h \
 	%D%/fuse/rofs.c \
+	%D%/fuse/rw.c \
+	%D%/fuse/rw.h \
+	%D%/fuse/rw_dir.c \
+	%D%/fuse/rw_discard.c \
+	%D%/fuse/rw_entry.c \
+	%D%/fuse/rw_file.c \
+	%D%/fuse/rw_mount.c \
+	%D%/fuse/rw_mount.h \
+	%D%/fuse/rw_name.c \
+	%D%/fuse/rw_open.c \
+	%D%/fuse/rw_open.h \
+	%D%/fuse/rw_range.c \
+	%D%/fuse/rw_special.c \
+	%D%/fuse/rw_special.h \
+	%D%/fuse/rw_xattr.c \
 	%D%/fuse/session.c \
 	%D%/fuse/session.h \
 	%D%/fuse/signals.c \
@@ -204,6 +221,8 @@ ckptfuse_SOURCES = \
 	%D%/fuse/slot.h \
 	%D%/fuse/special.c \
 	%D%/fuse/special.h \
+	%D%/fuse/status.c \
+	%D%/fuse/status.h \
 	%D%/fuse/xattr.c
 ckptfuse_CPPFLAGS = $(CKPT_CPPFLAGS) $(FUSE_CFLAGS)
 ckptfuse_LDADD = $(CKPT_LIBS) $(FUSE_LIBS)

@@ -45,6 +45,7 @@ check_LIBRARIES = %D%/libtest.a
 LDADD = %D%/libtest.a $(CKPT_LIBS)
 
 test_tools = \
+	%D%/unit/fsop \
 	%D%/unit/mutate
 check_PROGRAMS += $(test_tools)
 
@@ -148,6 +149,10 @@ bats_tests = \
 	%D%/bats/mutation.bats \
 	%D%/bats/source.bats
 mount_tests = \
+	%D%/bats/edit.bats \
+	%D%/bats/edit_files.bats \
+	%D%/bats/edit_names.bats \
+	%D%/bats/edit_publish.bats \
 	%D%/bats/mount.bats \
 	%D%/bats/mount_life.bats \
 	%D%/bats/mount_options.bats \
@@ -160,6 +165,7 @@ endif
 endif
 
 EXTRA_DIST += $(bats_tests) $(mount_tests) \
+	%D%/bats/edit.bash \
 	%D%/bats/helper.bash \
 	%D%/data \
 	%D%/fuzz/corpus \

@@ -9,7 +9,7 @@
 
 #define BLOCK 1024u /* rows */
 
-static const char tail[] = "  ]\n}\n";
+static const char tail[] = CK_LISTING_TAIL;
 
 void ck_listing_init(struct ck_listing *l, const char *cwd)
 {
@@ -90,13 +90,9 @@ static void problems_member(struct ck_buf *b, const struct ck_model *m)
 	ck_buf_str(b, "  ],\n");
 }
 
-static void render_head(struct ck_buf *b, const char *cwd, const struct ck_model *m)
+void ck_listing_head(const char *cwd, const struct ck_model *m, uint64_t count, uint64_t bytes,
+		     struct ck_buf *b)
 {
-	uint64_t bytes = 0;
-
-	for (uint32_t i = 0; i < m->nvars; i++)
-		if (!ck_add_u64(bytes, m->vars[i].nbytes, &bytes))
-			bytes = UINT64_MAX;
 	ck_buf_str(b, "{\n");
 	text_member(b, "format", m->format);
 	ck_buf_printf(b, "  \"format_version\": %d,\n", m->producer);
@@ -108,9 +104,19 @@ static void render_head(struct ck_buf *b, const char *cwd, const struct ck_model
 	ck_buf_printf(b, "  \"shards\": %u,\n", m->num_shards);
 	text_member(b, "byte_order", m->big_endian ? "big" : "little");
 	ck_buf_printf(b, "  \"bytes\": %llu,\n", (unsigned long long)bytes);
-	ck_buf_printf(b, "  \"count\": %u,\n", m->nvars);
+	ck_buf_printf(b, "  \"count\": %llu,\n", (unsigned long long)count);
 	problems_member(b, m);
 	ck_buf_str(b, "  \"variables\": [\n");
+}
+
+static void render_head(struct ck_buf *b, const char *cwd, const struct ck_model *m)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < m->nvars; i++)
+		if (!ck_add_u64(bytes, m->vars[i].nbytes, &bytes))
+			bytes = UINT64_MAX;
+	ck_listing_head(cwd, m, m->nvars, bytes, b);
 }
 
 static void render_block(struct ck_buf *b, const struct ck_model *m, uint32_t block)

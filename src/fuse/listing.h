@@ -35,4 +35,10 @@ int ck_listing_size(struct ck_listing *l, const struct ck_model *m, uint64_t *re
 int ck_listing_read(struct ck_listing *l, const struct ck_model *m, uint64_t off, size_t n,
 		    struct ck_buf *out, struct ck_err *err);
 
+/* Appends what stands before the rows; CK_LISTING_TAIL stands after them. For those who have rows
+ * of their own: a row is "    {...}", with ",\n" behind all but the last, which has "\n". */
+void ck_listing_head(const char *cwd, const struct ck_model *m, uint64_t count, uint64_t bytes,
+		     struct ck_buf *out);
+#define CK_LISTING_TAIL "  ]\n}\n"
+
 #endif

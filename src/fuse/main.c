@@ -3,12 +3,12 @@
  *
  *   descriptors 0-2 filled, arguments parsed
  *   fork; from here the child                                   daemon.c
- *   source opened                                               slot.c
+ *   source opened                                               slot.c, rw_mount.c
  *   mount point found, made and checked                         mountpoint.c
  *   signals blocked, mounted
  *   signal thread, and the thread that waits for the mount to answer
  *   requests served, by this thread and those that libfuse makes
- *   unmounted, everything freed, mount point removed
+ *   unmounted; what was staged is published; everything freed, mount point removed
  *
  * Threads come only after the mount; until then everything runs alone.
  */
@@ -16,9 +16,11 @@
 #include "fuse/mountpoint.h"
 #include "fuse/ops.h"
 #include "fuse/path.h"
+#include "fuse/rw_mount.h"
 #include "fuse/session.h"
 
 #include "base/log.h"
+#include "core/ckpt.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,33 +38,49 @@ static void init_mount(struct ck_mount *m, const struct ck_options *o, const cha
 		.source = source,
 		.uid = o->uid < 0 ? getuid() : (uid_t)o->uid,
 		.gid = o->gid < 0 ? getgid() : (gid_t)o->gid,
-		.file_mode = 0444 & ~mask,
-		.dir_mode = 0555 & ~mask,
+		.file_mode = (o->edit ? 0644 : 0444) & ~mask,
+		.dir_mode = (o->edit ? 0755 : 0555) & ~mask,
 	};
 	ck_slots_init(&m->slots);
 	sem_init(&m->initialised, 0, 0);
 }
 
-static int mount_and_serve(struct ck_mount *m, struct ck_daemon *d, struct ck_err *err)
+static int serve(struct ck_mount *m, const struct ck_model *model, struct ck_daemon *d,
+		 struct ck_err *err)
 {
 	struct ck_mountpoint mp;
+	struct ck_location where;
+	int r = ck_locate(m->opt->source, &where, err);
+
+	if (r < 0)
+		return r;
+	r = ck_mountpoint_choose(m->opt->mountpoint, m->opt->source, m->cwd, &where, &mp, err);
+	if (r == 0)
+		r = ck_mountpoint_prepare(&mp, m->opt->source, &where, model, NULL, err);
+	ck_location_done(&where);
+	if (r == 0) {
+		m->mountpoint = mp.path;
+		r = ck_session_run(m, mp.passed, d, err);
+	}
+	ck_mountpoint_done(&mp);
+	return r;
+}
+
+/* mount -f looks and writes nothing, whatever the options are. */
+static int mount_and_serve(struct ck_mount *m, struct ck_daemon *d, struct ck_err *err)
+{
 	struct ck_slot *slot, *none;
 	int r;
 
+	if (m->opt->edit && !m->opt->fake)
+		return ck_rw_mount(m, d, err);
+	if (m->opt->create)
+		return 0;
 	r = ck_slot_open(m->opt->source, m->cwd, m->opt, &slot, err);
 	if (r < 0)
 		return r;
 	ck_slots_show(&m->slots, slot, &none);
-	if (m->opt->fake)
-		return 0;
-	r = ck_mountpoint_prepare(m->opt->mountpoint, m->opt->source, m->cwd, slot->model, &mp,
-				  err);
-	if (r < 0)
-		return r;
-	m->mountpoint = mp.path;
-	r = ck_session_run(m, mp.passed, d, err);
-	ck_mountpoint_done(&mp);
-	return r;
+	return m->opt->fake ? 0 : serve(m, slot->model, d, err);
 }
 
 static enum ck_class run(const struct ck_options *o)

@@ -1,8 +1,8 @@
 /*
  * mount.h - one mount: what all its operations share.
  *
- * Filled before the session runs and constant from then on, except for the slots, which have their
- * own locks. Every operation gets it as the session's user data.
+ * Filled before the session runs and constant from then on, except for the slots and the writable
+ * mount's part, which have their own locks. Every operation gets it as the session's user data.
  */
 #ifndef CK_FUSE_MOUNT_H
 #define CK_FUSE_MOUNT_H
@@ -13,11 +13,14 @@
 
 #include <semaphore.h>
 
+struct ck_rw;
+
 struct ck_mount {
 	const struct ck_options *opt;
 	const char *cwd; /* where the program was started */
 	const char *source; /* absolute */
 	const char *mountpoint; /* absolute, or /dev/fd/N */
+	struct ck_rw *rw; /* of a writable mount (rw.h); NULL: read-only, shown from the slots */
 	struct ck_slots slots;
 	struct ck_slot *replaced; /* the one shown before, kept for listings: see reload.h */
 	uid_t uid; /* owner of all files */

@@ -213,7 +213,7 @@ static bool holds_source(const struct stat *mp, const struct ck_location *where,
 
 static int check_apart(const char *path, const struct stat *mp, const char *source,
 		       const struct ck_location *where, const struct ck_model *m,
-		       struct ck_err *err)
+		       const char *const *written, struct ck_err *err)
 {
 	const char *folder = folder_of(where);
 	struct stat st;
@@ -225,6 +225,10 @@ static int check_apart(const char *path, const struct stat *mp, const char *sour
 	if (holds_source(mp, where, m))
 		return ck_fail(err, CK_MOUNT, EINVAL, "%s: holds the source (%s): mount elsewhere, "
 			       "or the program would read itself", path, source);
+	for (; written && *written; written++)
+		if (holds(mp, *written, false))
+			return ck_fail(err, CK_MOUNT, EINVAL, "%s: holds %s: mount elsewhere, or "
+				       "the program would write to itself", path, *written);
 	return 0;
 }
 
@@ -236,63 +240,46 @@ static bool is_passed(const char *typed)
 	return typed && sscanf(typed, "/dev/fd/%u%n", &fd, &end) == 1 && !typed[end];
 }
 
-static int prepare_folder(const char *typed, const char *source, const char *cwd,
-			  const struct ck_location *where, const struct ck_model *model,
-			  struct ck_mountpoint *mp, struct ck_err *err)
+int ck_mountpoint_choose(const char *typed, const char *source, const char *cwd,
+			 const struct ck_location *where, struct ck_mountpoint *ret,
+			 struct ck_err *err)
 {
+	struct ck_mountpoint mp = { .by_default = !typed, .passed = is_passed(typed) };
 	char *path = typed ? strdup(typed) : default_path(source, cwd, where);
+	int r = 0;
+
+	*ret = (struct ck_mountpoint){ 0 };
+	if (!path)
+		return ck_fail_nomem(err, source);
+	mp.path = mp.passed ? strdup(path) : ck_path_real(path);
+	if (mp.path)
+		*ret = mp;
+	else
+		r = ck_fail(err, CK_MOUNT, errno, "%s: cannot be mounted on: %s", path,
+			    strerror(errno));
+	free(path);
+	return r;
+}
+
+int ck_mountpoint_prepare(struct ck_mountpoint *mp, const char *source,
+			  const struct ck_location *where, const struct ck_model *model,
+			  const char *const *written, struct ck_err *err)
+{
 	struct stat st;
 	int r;
 
-	if (!path)
-		return ck_fail_nomem(err, source);
-	mp->path = ck_path_real(path);
-	if (!mp->path) {
-		r = ck_fail(err, CK_MOUNT, errno, "%s: cannot be mounted on: %s", path,
-			    strerror(errno));
-		free(path);
-		return r;
-	}
-	free(path);
+	if (mp->passed)
+		return 0;
 	r = clear_away(mp->path, err);
-	if (r == 0 && !typed)
+	if (r == 0 && mp->by_default)
 		r = make(mp, err);
 	if (r == 0)
 		r = check_folder(mp->path, &st, err);
 	if (r == 0)
-		r = check_apart(mp->path, &st, source, where, model, err);
-	if (r == 0 && !typed && !mp->created && !is_empty(mp->path))
+		r = check_apart(mp->path, &st, source, where, model, written, err);
+	if (r == 0 && mp->by_default && !mp->created && !is_empty(mp->path))
 		r = ck_fail(err, CK_MOUNT, ENOTEMPTY,
 			    "%s: exists and has files in it: name a MOUNTPOINT", mp->path);
-	return r;
-}
-
-int ck_mountpoint_prepare(const char *typed, const char *source, const char *cwd,
-			  const struct ck_model *model, struct ck_mountpoint *ret,
-			  struct ck_err *err)
-{
-	struct ck_mountpoint mp = { 0 };
-	struct ck_location where;
-	int r;
-
-	*ret = mp;
-	if (is_passed(typed)) {
-		mp.path = strdup(typed);
-		if (!mp.path)
-			return ck_fail_nomem(err, typed);
-		mp.passed = true;
-		*ret = mp;
-		return 0;
-	}
-	r = ck_locate(source, &where, err);
-	if (r < 0)
-		return r;
-	r = prepare_folder(typed, source, cwd, &where, model, &mp, err);
-	ck_location_done(&where);
-	if (r < 0)
-		ck_mountpoint_done(&mp);
-	else
-		*ret = mp;
 	return r;
 }
 

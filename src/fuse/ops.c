@@ -1,5 +1,6 @@
 /*
- * ops.c - the table of operations, what is agreed on with the kernel, and statfs (ops.h).
+ * ops.c - a read-only mount's table of operations, what is agreed on with the kernel, and statfs
+ * (ops.h).
  *
  * flush, fsync and fsyncdir are left out on purpose: the kernel takes that as success for good and
  * does not ask again, which is right while nothing can be written.
@@ -16,7 +17,7 @@ static void set(struct fuse_conn_info *conn, unsigned capability)
 	conn->want |= conn->capable & capability;
 }
 
-static void op_init(void *userdata, struct fuse_conn_info *conn)
+void ck_ops_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct ck_mount *m = userdata;
 
@@ -64,7 +65,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 void ck_ops_fill(struct fuse_lowlevel_ops *ops)
 {
 	*ops = (struct fuse_lowlevel_ops){
-		.init = op_init,
+		.init = ck_ops_init,
 		.lookup = ck_op_lookup,
 		.forget = ck_op_forget,
 		.forget_multi = ck_op_forget_multi,

@@ -9,8 +9,11 @@
 
 #include "fuse/mount.h"
 
-/* ops.c: the whole table. */
+/* ops.c: the whole table of a read-only mount; a writable one has its own (rw.h). */
 void ck_ops_fill(struct fuse_lowlevel_ops *ops);
+
+/* INIT, as every mount has it. */
+void ck_ops_init(void *userdata, struct fuse_conn_info *conn);
 
 /* file.c */
 void ck_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

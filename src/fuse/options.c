@@ -54,6 +54,11 @@ static const struct row rows[] = {
 	{ "max_threads=", NUMBER, AT(max_threads) },
 	{ "entry_timeout=", SECONDS, AT(entry_timeout) },
 	{ "attr_timeout=", SECONDS, AT(attr_timeout) },
+	{ "commit=", TEXT, AT(commit_text) },
+	{ "create=", TEXT, AT(create_text) },
+	{ "journal=", TEXT, AT(journal) },
+	{ "publish=", TEXT, AT(publish_text) },
+	{ "save=", TEXT, AT(save) },
 
 	{ "allow_other", LIBRARY, 0 },
 	{ "allow_root", LIBRARY, 0 },
@@ -320,6 +325,102 @@ static int take_arguments(struct ck_options *o, int argc, char **argv, struct ck
 	return r;
 }
 
+/* What is of no use without a writable mount. */
+static int refuse_in_ro(const struct ck_options *o, struct ck_err *err)
+{
+	const char *option = o->commit_text ? "commit=" : o->create_text ? "create=" :
+			     o->journal ? "journal=" : o->publish_text ? "publish=" :
+			     o->save ? "save=" : NULL;
+
+	if (!option)
+		return 0;
+	return ck_fail(err, CK_USAGE, EINVAL, "-o %s: is about a writable mount: add -o %s", option,
+		       o->helper ? "writable" : "rw");
+}
+
+/* What can do nothing in one. */
+static int refuse_in_rw(const struct ck_options *o, struct ck_err *err)
+{
+	if (o->entry_timeout >= 0 || o->attr_timeout >= 0)
+		return ck_fail(err, CK_USAGE, EINVAL, "-o %s_timeout=: nothing is remembered in a "
+			       "writable mount, where files change each other: leave it out",
+			       o->entry_timeout >= 0 ? "entry" : "attr");
+	if (o->verify_open)
+		return ck_fail(err, CK_UNSUPPORTED, ENOTSUP, "-o verify=open: not in a writable "
+			       "mount: run ckptctl verify before it is mounted");
+	return 0;
+}
+
+static int settle_commit(struct ck_options *o, struct ck_err *err)
+{
+	if (!o->commit_text)
+		return 0;
+	o->manual = strcmp(o->commit_text, "manual") == 0;
+	if (o->manual)
+		return 0;
+	if (set_number(&o->commit_seconds, o->commit_text, o->commit_text, 10, NULL) < 0 ||
+	    o->commit_seconds < 1)
+		return ck_fail(err, CK_USAGE, EINVAL, "-o commit=%s: is neither manual nor a "
+			       "number of seconds", o->commit_text);
+	return 0;
+}
+
+static int settle_publish(struct ck_options *o, struct ck_err *err)
+{
+	static const char *const hows[] = {
+		[CK_PUBLISH_AUTO] = "auto",
+		[CK_PUBLISH_REPLACE] = "replace",
+		[CK_PUBLISH_INPLACE] = "inplace",
+	};
+
+	o->how = CK_PUBLISH_AUTO;
+	if (!o->publish_text)
+		return 0;
+	for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++) {
+		if (strcmp(o->publish_text, hows[i]) == 0) {
+			o->how = (enum ck_publish_how)i;
+			return 0;
+		}
+	}
+	return ck_fail(err, CK_USAGE, EINVAL, "-o publish=%s: is none of auto, replace, inplace",
+		       o->publish_text);
+}
+
+static int settle_create(struct ck_options *o, struct ck_err *err)
+{
+	o->create = o->create_text;
+	if (!o->create || strcmp(o->create_text, "tensorflow") == 0)
+		return 0;
+	return ck_fail(err, CK_UNSUPPORTED, ENOTSUP, "-o create=%s: this version makes "
+		       "checkpoints in the format tensorflow alone", o->create_text);
+}
+
+static int settle_editing(struct ck_options *o, struct ck_err *err)
+{
+	int r;
+
+	/* mount(8) says rw where nobody asked for it. */
+	o->edit = o->writable || (o->rw && !o->helper);
+	r = o->edit ? refuse_in_rw(o, err) : refuse_in_ro(o, err);
+	if (r == 0)
+		r = settle_commit(o, err);
+	if (r == 0)
+		r = settle_publish(o, err);
+	if (r == 0)
+		r = settle_create(o, err);
+	if (r == 0 && ((o->save && !*o->save) || (o->journal && !*o->journal)))
+		r = ck_fail(err, CK_USAGE, EINVAL, "-o %s: a value is missing",
+			    o->save && !*o->save ? "save=" : "journal=");
+	if (r == 0 && o->create && o->save)
+		r = ck_fail(err, CK_USAGE, EINVAL, "-o create=, save=: one or the other: what "
+			    "create= makes is published under SOURCE");
+	if (o->entry_timeout < 0)
+		o->entry_timeout = o->edit ? 0 : FOREVER;
+	if (o->attr_timeout < 0)
+		o->attr_timeout = o->edit ? 0 : FOREVER;
+	return r;
+}
+
 static int settle(struct ck_options *o, struct ck_err *err)
 {
 	if (!o->source)
@@ -332,11 +433,6 @@ static int settle(struct ck_options *o, struct ck_err *err)
 	if (o->helper && !o->mountpoint)
 		return ck_fail(err, CK_USAGE, EINVAL,
 			       "no MOUNTPOINT given: mount.ckptfuse SOURCE MOUNTPOINT [-o options]");
-	/* mount(8) says rw where nobody asked for it. */
-	if (o->writable || (o->rw && !o->helper))
-		return ck_fail(err, CK_UNSUPPORTED, ENOTSUP,
-			       "-o %s: this version mounts read-only: leave it out",
-			       o->writable ? "writable" : "rw");
 	if (o->verify && strcmp(o->verify, "open") != 0 && strcmp(o->verify, "none") != 0)
 		return ck_fail(err, CK_USAGE, EINVAL, "-o verify=%s: is neither none nor open",
 			       o->verify);
@@ -354,7 +450,7 @@ static int settle(struct ck_options *o, struct ck_err *err)
 			       (long long)o->max_threads);
 	if (o->debug)
 		o->foreground = true;
-	return 0;
+	return settle_editing(o, err);
 }
 
 static bool is_helper(const char *argv0)
@@ -377,8 +473,8 @@ int ck_options_parse(struct ck_options *o, int argc, char **argv, struct ck_err 
 		.gid = -1,
 		.umask = 0,
 		.max_threads = -1,
-		.entry_timeout = FOREVER,
-		.attr_timeout = FOREVER,
+		.entry_timeout = -1,
+		.attr_timeout = -1,
 	};
 	r = take_arguments(o, argc, argv, err);
 	if (r < 0 || o->help || o->version)
@@ -396,4 +492,9 @@ void ck_options_done(struct ck_options *o)
 	free(o->library);
 	free(o->verify);
 	free(o->sep_text);
+	free(o->commit_text);
+	free(o->create_text);
+	free(o->publish_text);
+	free(o->save);
+	free(o->journal);
 }

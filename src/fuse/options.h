@@ -8,6 +8,7 @@
 #define CK_FUSE_OPTIONS_H
 
 #include "base/err.h"
+#include "saver/stage.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,15 +39,27 @@ struct ck_options {
 	double attr_timeout;
 	char *library; /* options for libfuse and the kernel, "a,b,c" escaped; or NULL */
 
+	/* a writable mount, and what goes with one only */
+	bool edit;
+	bool manual; /* commit=manual: the end of the mount does not publish */
+	int64_t commit_seconds; /* commit=N: publish so often as well; 0: not */
+	bool create; /* there is no checkpoint yet */
+	enum ck_publish_how how;
+	char *save; /* as typed, or NULL */
+	char *journal;
+
 	/* words that still have to be looked at together; of no use after parsing */
 	bool rw;
 	bool writable;
 	char *verify;
 	char *sep_text;
+	char *commit_text;
+	char *create_text;
+	char *publish_text;
 };
 
 /* Parses a command line; *o is filled even on failure and wants ck_options_done(). Errors are
- * CK_USAGE, and CK_UNSUPPORTED for a writable mount. */
+ * CK_USAGE, and CK_UNSUPPORTED for what this version cannot do. */
 int ck_options_parse(struct ck_options *o, int argc, char **argv, struct ck_err *err);
 void ck_options_done(struct ck_options *o);
 

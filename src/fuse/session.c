@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "fuse/ops.h"
 #include "fuse/readahead.h"
+#include "fuse/rw.h"
 #include "fuse/signals.h"
 
 #include <errno.h>
@@ -49,8 +50,8 @@ static int library_args(const struct ck_mount *m, struct fuse_args *args, struct
 
 	if (asprintf(&fsname, "fsname=%s", o->fsname ? o->fsname : m->source) < 0)
 		fsname = NULL;
-	if (asprintf(&options, "ro,subtype=ckptfuse,max_read=%u%s%s", CK_MAX_READ,
-		     o->library ? "," : "", o->library ? o->library : "") < 0)
+	if (asprintf(&options, "%s,subtype=ckptfuse,max_read=%u%s%s", m->rw ? "rw" : "ro",
+		     CK_MAX_READ, o->library ? "," : "", o->library ? o->library : "") < 0)
 		options = NULL;
 	if (fsname && options && fuse_opt_add_opt_escaped(&options, fsname) == 0)
 		ok = fuse_opt_add_arg(args, "ckptfuse") == 0 &&
@@ -123,7 +124,10 @@ static int open_session(struct ck_mount *m, struct ck_err *err)
 
 	r = library_args(m, &args, err);
 	if (r == 0) {
-		ck_ops_fill(&ops);
+		if (m->rw)
+			ck_rw_ops_fill(&ops);
+		else
+			ck_ops_fill(&ops);
 		m->session = fuse_session_new(&args, &ops, sizeof(ops), m);
 		if (!m->session)
 			r = ck_fail(err, CK_MOUNT, EINVAL,
@@ -234,13 +238,17 @@ int ck_session_run(struct ck_mount *m, bool passed, struct ck_daemon *d, struct 
 	if (!m->opt->debug)
 		fuse_set_log_func(log_library);
 	ready = (struct ready){ .m = m, .d = d, .signals = &signals, .passed = passed };
-	r = ck_signals_start(&signals, m, err);
+	r = m->rw ? ck_publisher_start(&m->rw->publisher, m, err) : 0;
+	if (r == 0)
+		r = ck_signals_start(&signals, m, err);
 	if (r == 0)
 		r = start_ready(&ready, err);
 	ck_daemon_outlive();
 	if (r == 0)
 		r = serve_to_the_end(m, &ready, err);
 	ck_signals_stop(&signals);
+	if (m->rw)
+		ck_publisher_stop(&m->rw->publisher);
 	fuse_session_unmount(m->session);
 	if (ready.started)
 		let_go(&ready);

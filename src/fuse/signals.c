@@ -1,7 +1,9 @@
 /* signals.c - see signals.h. */
 #include "fuse/signals.h"
 
+#include "base/log.h"
 #include "fuse/reload.h"
+#include "fuse/rw.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -66,6 +68,23 @@ static bool has_left(struct ck_signals *s)
 	return left;
 }
 
+/* A writable mount stays with what it edits, and says so. */
+static void look_again(struct ck_mount *m)
+{
+	if (!m->rw)
+		ck_reload(m);
+	else if (ck_stage_is_stale(m->rw->stage))
+		ck_log("%s: was changed by another program: what is staged here cannot be published "
+		       "any more: save it elsewhere", m->source);
+}
+
+static void end(struct ck_signals *s)
+{
+	if (s->m->rw)
+		ck_publisher_last(&s->m->rw->publisher);
+	ck_signals_end_session(s);
+}
+
 static void *take_signals(void *arg)
 {
 	struct ck_signals *s = arg;
@@ -83,9 +102,9 @@ static void *take_signals(void *arg)
 		if (has_left(s))
 			break;
 		if (sig == SIGHUP)
-			ck_reload(s->m);
+			look_again(s->m);
 		else
-			ck_signals_end_session(s);
+			end(s);
 	}
 	return NULL;
 }

@@ -3,7 +3,8 @@
  *
  * All other threads have these blocked, so that no request is ever interrupted by one, and what a
  * signal asks for is done outside of any handler and any request. SIGTERM and SIGINT end the
- * session; SIGHUP has the source looked at again (reload.h).
+ * session, a writable mount having published before; SIGHUP has the source looked at again
+ * (reload.h).
  */
 #ifndef CK_FUSE_SIGNALS_H
 #define CK_FUSE_SIGNALS_H

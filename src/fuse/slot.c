@@ -1,8 +1,10 @@
 /* slot.c - see slot.h. */
 #include "fuse/slot.h"
 
+#include "base/log.h"
 #include "core/ckpt.h"
 #include "fuse/handle.h"
+#include "saver/stage.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@ struct ck_slot *ck_slot_free(struct ck_slot *s)
 	ck_model_unref(s->model);
 	ck_listing_done(&s->listing);
 	free(s->checked);
+	free(s->pending);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	return NULL;
@@ -58,6 +61,19 @@ static int find_subdir(struct ck_slot *s, const char *source, const char *subdir
 	return 0;
 }
 
+static void note_pending(struct ck_slot *s)
+{
+	struct ck_buf b = CK_BUF_INIT;
+
+	ck_stage_pending(&ck_vfs_posix, s->model->path, &b);
+	if (b.n && !ck_buf_failed(&b)) {
+		ck_log("%s", b.p);
+		s->pending = b.p;
+	} else {
+		ck_buf_done(&b);
+	}
+}
+
 int ck_slot_open(const char *source, const char *cwd, const struct ck_options *o,
 		 struct ck_slot **ret, struct ck_err *err)
 {
@@ -87,6 +103,7 @@ int ck_slot_open(const char *source, const char *cwd, const struct ck_options *o
 	for (uint32_t i = 0; i < s->model->nvars; i++)
 		if (!ck_add_u64(s->bytes, s->model->vars[i].nbytes, &s->bytes))
 			s->bytes = UINT64_MAX;
+	note_pending(s);
 	clock_gettime(CLOCK_REALTIME, &s->opened);
 	*ret = s;
 	return 0;

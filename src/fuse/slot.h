@@ -35,6 +35,7 @@ struct ck_slot {
 	bool aliased; /* a folder was looked up by its second spelling; atomic, never unset */
 	uint64_t bytes; /* of all variables */
 	struct timespec opened;
+	char *pending; /* about edits that wait in a journal, or NULL */
 	struct ck_listing listing; /* checkpoint.json */
 	int64_t listed; /* seconds of the monotonic clock; atomic: see ck_slot_listing() */
 	uint8_t *checked; /* verify=open: CK_CHECKED_* by variable, atomic; else NULL */

@@ -2,37 +2,23 @@
 #include "fuse/special.h"
 
 #include "base/log.h"
-#include "util/json.h"
+#include "fuse/status.h"
 
 #include <errno.h>
-#include <time.h>
-#include <unistd.h>
-
-static void text_member(struct ck_buf *b, const char *name, const char *text)
-{
-	ck_buf_printf(b, "  \"%s\": ", name);
-	ck_json_bytes(ck_span(text, strlen(text)), b);
-	ck_buf_str(b, ",\n");
-}
 
 static void render_status(struct ck_mount *m, struct ck_slot *s, struct ck_buf *b)
 {
-	char opened[32];
-	struct tm tm;
+	struct ck_status status = {
+		.mode = "ro",
+		.model = s->model,
+		.variables = s->model->nvars,
+		.bytes = s->bytes,
+		.opened = s->opened,
+	};
 
-	gmtime_r(&s->opened.tv_sec, &tm);
-	strftime(opened, sizeof(opened), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	ck_buf_str(b, "{\n");
-	ck_buf_printf(b, "  \"pid\": %ld,\n", (long)getpid());
-	text_member(b, "version", PACKAGE_VERSION);
-	text_member(b, "source", m->source);
-	text_member(b, "mountpoint", m->mountpoint);
-	text_member(b, "mode", "ro");
-	text_member(b, "format", s->model->format);
-	ck_buf_printf(b, "  \"variables\": %u,\n", s->model->nvars);
-	ck_buf_printf(b, "  \"bytes\": %llu,\n", (unsigned long long)s->bytes);
-	text_member(b, "opened", opened);
-	ck_buf_printf(b, "  \"problems\": %u,\n", s->model->nproblems);
+	ck_status_begin(m, &status, b);
+	if (s->pending)
+		ck_status_text(b, "pending", s->pending);
 	ck_buf_str(b, "  \"staged\": [],\n  \"unfinished\": []\n}\n");
 }
 

@@ -491,7 +491,12 @@ helper() {
 	_unmount "$MNT"
 	run -1 helper mount.ckptfuse "$SRC" "$MNT" -o rw,nonsense=1
 	[[ $output == *nonsense=1* ]]
-	run -5 helper mount.ckptfuse "$SRC" "$MNT" -o writable
+	cp "$SRC".* .
+	helper mount.ckptfuse "$PWD/model.ckpt-100" "$MNT" -o rw,writable
+	[[ $(findmnt -rno OPTIONS "$MNT") == rw,* ]]
+	_unmount "$MNT"
+	run -1 helper mount.ckptfuse "$SRC" "$MNT" -o rw,commit=5
+	[[ $output == *writable* ]]
 	run -1 helper mount.ckptfuse "$SRC"
 	run -2 helper mount.ckptfuse nowhere "$MNT"
 	# mount -f: all but the mount

@@ -34,7 +34,7 @@ refused() {
 	# every option that is taken is in the text
 	for option in sep raw_names subdir verify force uid gid umask allow_other \
 		default_permissions auto_unmount fsname entry_timeout attr_timeout max_threads \
-		clone_fd notify_pipe; do
+		clone_fd notify_pipe rw writable commit save create journal publish; do
 		[[ $output == *"$option"* ]]
 	done
 }
@@ -59,10 +59,27 @@ refused() {
 	refused 1 "-o" -o
 }
 
-@test "writing is not there yet: exit 5" {
-	refused 5 "read-only" -o rw "$SRC" "$MNT"
-	refused 5 "read-only" -o writable "$SRC" "$MNT"
+@test "what is about writing is refused where it makes no sense" {
+	refused 1 "commit=" -o commit=5 "$SRC" "$MNT"
+	refused 1 "commit=" -o ro,commit=manual "$SRC" "$MNT"
+	refused 1 "save=" -o save=x "$SRC" "$MNT"
+	refused 1 "journal=" -o journal=x "$SRC" "$MNT"
+	refused 1 "publish=" -o publish=auto "$SRC" "$MNT"
+	refused 1 "create=" -o create=tensorflow "$SRC" "$MNT"
+	refused 1 "commit=" -o rw,ro,commit=5 "$SRC" "$MNT"
+	refused 1 "commit=soon" -o rw,commit=soon "$SRC" "$MNT"
+	refused 1 "commit=0" -o rw,commit=0 "$SRC" "$MNT"
+	refused 1 "commit=-1" -o rw,commit=-1 "$SRC" "$MNT"
+	refused 1 "publish=fast" -o rw,publish=fast "$SRC" "$MNT"
+	refused 1 "save=" -o rw,save= "$SRC" "$MNT"
+	refused 1 "create=" -o rw,create=tensorflow,save=x "$BATS_TEST_TMPDIR/new" "$MNT"
+	refused 1 "attr_timeout" -o rw,attr_timeout=1 "$SRC" "$MNT"
+	refused 1 "entry_timeout" -o rw,entry_timeout=0 "$SRC" "$MNT"
+	refused 5 "create=safetensors" -o rw,create=safetensors "$BATS_TEST_TMPDIR/new" "$MNT"
+	refused 5 "verify=open" -o rw,verify=open "$SRC" "$MNT"
+	# the last one counts
 	mount_ckpt "$SRC" -o rw,ro
+	[[ $(findmnt -rno OPTIONS "$MNT") == ro,* ]]
 }
 
 @test "sources that are none" {

@@ -1,0 +1,546 @@
+# edit_publish.bats - the writable mount: when edits become the checkpoint, and when not.
+
+load helper
+load edit
+
+setup() {
+	edit_setup
+	take saver
+}
+
+teardown() {
+	edit_teardown
+}
+
+# What the fixture has of a variable.
+old() {
+	"$CKPTCTL" cat "$DATA/saver/model.ckpt-100" "$1"
+}
+
+step() {
+	printf '%s' "$1" >"$MNT/global_step"
+}
+
+published() {
+	has_text global_step "$1"
+}
+
+@test "sync of the mount, a write to commit, an unmount" {
+	edit
+	step 00000001
+	sync "$MNT"
+	published 00000001
+	step 00000002
+	echo now >"$MNT/.ckptfuse/commit"
+	published 00000002
+	[ "$(jq -c .staged "$STATUS")" = "[]" ]
+	jq -e .last_publish "$STATUS"
+	step 00000003
+	umount "$MNT"
+	wait_until 10 published 00000003
+	wait_until 10 sound
+}
+
+@test "the same with one thread" {
+	edit -s
+	step 00000001
+	sync "$MNT"
+	published 00000001
+	step 00000002
+	publish
+	published 00000002
+	step 00000003
+	done_editing
+	published 00000003
+	sound
+}
+
+@test "SIGTERM and SIGINT publish, unmount, exit 0" {
+	local signal
+	for signal in TERM INT; do
+		edit_in_foreground rw
+		step "signal$signal"
+		printf '12345678' >"$MNT/global_step"
+		bytes 32 "${#signal}" >new
+		cp new "$MNT/dense/bias"
+		kill "-$signal" "$(mount_pid "$MNT")"
+		ended 0
+		! is_mounted "$MNT"
+		has dense/bias new
+		sound
+	done
+}
+
+@test "SIGTERM publishes what is mapped, and what is open" {
+	edit_in_foreground rw
+	mkfifo fifo
+	"$FSOP" mmap "$MNT/global_step" 0 MAPPED00 fifo >/dev/null 2>&1 3>&- &
+	local mapper=$!
+	exec 4>fifo
+	exec 5<>"$MNT/dense/bias"
+	printf open >&5
+	kill -TERM "$(mount_pid "$MNT")"
+	ended 0
+	published MAPPED00
+	[ "$("$CKPTCTL" cat "$P" dense/bias | head -c 4)" = open ]
+	exec 4>&- 5<&- || :
+	# its mapping is gone
+	wait "$mapper" || :
+	sound
+}
+
+@test "an end with something unfinished: exit 7, the checkpoint as it was, the journal kept" {
+	local index
+	index=$(sha256sum <"$P.index")
+	edit_in_foreground rw
+	bytes 5 >new
+	run ! cp new "$MNT/dense/bias"
+	step 12345678
+	umount "$MNT"
+	ended 7
+	grep dense/bias "$BATS_TEST_TMPDIR/messages"
+	[ "$(sha256sum <"$P.index")" = "$index" ]
+	[ -s "$P.ckptfuse-journal" ]
+	# and goes on from there
+	edit
+	[ "$(unfinished)" = dense/bias ]
+	cmp new "$MNT/dense/bias"
+	[ "$(cat "$MNT/global_step")" = 12345678 ]
+	bytes 32 >new
+	cp new "$MNT/dense/bias"
+	done_editing
+	published 12345678
+	has dense/bias new
+	sound
+}
+
+@test "commit=manual: unmount and signals publish nothing" {
+	edit -o commit=manual
+	step 00000001
+	publish
+	published 00000001
+	step 00000002
+	echo umount >"$MNT/.ckptfuse/commit"
+	done_editing
+	published 00000001
+	[ -s "$P.ckptfuse-journal" ]
+	edit_in_foreground rw,commit=manual
+	[ "$(cat "$MNT/global_step")" = 00000002 ]
+	step 00000003
+	kill -TERM "$(mount_pid "$MNT")"
+	ended 0
+	grep "not published" "$BATS_TEST_TMPDIR/messages"
+	published 00000001
+	edit
+	[ "$(cat "$MNT/global_step")" = 00000003 ]
+	publish
+	published 00000003
+	done_editing
+	sound
+}
+
+@test "commit=N publishes by the clock" {
+	edit -o commit=1
+	step 00000001
+	wait_until 10 published 00000001
+	# what is unfinished waits, and is told once
+	bytes 5 >new
+	run ! cp new "$MNT/dense/bias"
+	step 00000002
+	wait_until 10 grep -c . "$LOG"
+	old dense/bias >"$MNT/dense/bias"
+	wait_until 10 published 00000002
+	done_editing
+	sound
+}
+
+@test "a writing text of umount publishes as an unmount would" {
+	edit
+	step 00000001
+	echo umount >"$MNT/.ckptfuse/commit"
+	published 00000001
+	done_editing
+	sound
+}
+
+@test "nothing to publish is no failure, and writes nothing" {
+	edit
+	local before
+	before=$(stat -c '%n %s %y %i' "$P".index "$P".data*)
+	publish
+	sync "$MNT"
+	[ "$(stat -c '%n %s %y %i' "$P".index "$P".data*)" = "$before" ]
+	: >"$MNT/.scratch"
+	publish
+	done_editing
+	[ "$(stat -c '%n %s %y %i' "$P".index "$P".data*)" = "$before" ]
+	sound
+}
+
+@test "publishing again and again" {
+	edit
+	local i size
+	for i in {1..30}; do
+		bytes 128 "$i" >new
+		cp new "$MNT/dense/kernel"
+		publish
+		has dense/kernel new
+	done
+	size=$(stat -c %s "$P.data-00000-of-00001")
+	# dead bytes are used again
+	[ "$size" -lt 4000 ]
+	done_editing
+	sound
+	[ "$(names)" = "$(names "$DATA/saver/model.ckpt-100")" ]
+}
+
+@test "a reader that has it open goes on with what it opened" {
+	edit
+	local other=$BATS_TEST_TMPDIR/other
+	mkdir "$other"
+	start_ckptfuse "$P" "$other"
+	bytes 128 >new
+	cp new "$MNT/dense/kernel"
+	publish
+	has dense/kernel new
+	cmp "$other/dense/kernel" <(old dense/kernel)
+	kill -HUP "$(mount_pid "$other")"
+	wait_until 10 cmp -s "$other/dense/kernel" new
+	done_editing
+}
+
+@test "save=PREFIX: a new checkpoint, and the source untouched" {
+	local before new=$DIR/saved.ckpt
+	before=$(cd "$DIR" && stat -c '%n %s %y %i' -- * && sha256sum -- *)
+	edit -o save="$new"
+	step 12345678
+	mv "$MNT/dense" "$MNT/layer"
+	publish
+	[ "$("$CKPTCTL" cat "$new" global_step)" = 12345678 ]
+	step 87654321
+	done_editing
+	[ "$(cd "$DIR" && stat -c '%n %s %y %i' model* && sha256sum model*)" = "$before" ]
+	sound "$new"
+	[ "$("$CKPTCTL" cat "$new" global_step)" = 87654321 ]
+	"$CKPTCTL" cat "$new" layer/kernel | cmp - <(old dense/kernel)
+	sound "$P"
+	# what is there already is not written over
+	run -1 start_ckptfuse -o rw,save="$new" "$P" "$MNT"
+	[[ $output == *saved.ckpt* ]]
+}
+
+@test "save= with a path from where it was started" {
+	edit -o save=here.ckpt
+	step 12345678
+	done_editing
+	[ "$("$CKPTCTL" cat here.ckpt global_step)" = 12345678 ]
+}
+
+@test "save= into the mount itself is refused" {
+	run -6 start_ckptfuse -o rw,save="$MNT/x" "$P" "$MNT"
+	[[ $output == *"mount elsewhere"* ]]
+}
+
+@test "create=tensorflow: a checkpoint from nothing, by cp -r" {
+	local other=$BATS_TEST_TMPDIR/other fixture
+	mkdir "$other"
+	for fixture in alltypes strings names shapes; do
+		start_ckptfuse "$DATA/$fixture/model.ckpt" "$other"
+		P=$DIR/$fixture
+		edit -o create=tensorflow
+		[ "$(find "$MNT" -mindepth 1 ! -path '*/.ckptfuse*')" = "" ]
+		cp -r "$other/." "$MNT/"
+		[ -z "$(unfinished)" ]
+		done_editing
+		sound
+		[ "$(names)" = "$(names "$DATA/$fixture/model.ckpt")" ]
+		edit -o ro
+		(cd "$MNT" && sha256sum --quiet -c "$DATA/$fixture/expected.sha256")
+		_unmount "$MNT"
+		_unmount "$other"
+	done
+}
+
+@test "create= where nothing is made in the end, or something is there" {
+	P=$DIR/nothing
+	edit -o create=tensorflow
+	done_editing
+	[ "$(find "$DIR" -name 'nothing*')" = "" ]
+	P=$DIR/model.ckpt
+	run -1 start_ckptfuse -o rw,create=tensorflow "$P" "$MNT"
+	[[ $output == *model.ckpt* ]]
+	[ "${#lines[@]}" = 1 ]
+	sound
+}
+
+@test "journal=PATH" {
+	mkdir "$BATS_TEST_TMPDIR/fast"
+	edit -o commit=manual,journal="$BATS_TEST_TMPDIR/fast/journal"
+	step 12345678
+	sync "$MNT/global_step"
+	[ -s "$BATS_TEST_TMPDIR/fast/journal" ]
+	[ -e "$P.ckptfuse-journal" ]
+	done_editing
+	# without the option it is found by its pointer
+	mv "$BATS_TEST_TMPDIR/fast" "$BATS_TEST_TMPDIR/away"
+	run -8 start_ckptfuse -o rw "$P" "$MNT"
+	[ "${#lines[@]}" = 1 ]
+	mv "$BATS_TEST_TMPDIR/away" "$BATS_TEST_TMPDIR/fast"
+	edit
+	[ "$(cat "$MNT/global_step")" = 12345678 ]
+	publish
+	done_editing
+	published 12345678
+	sound
+	[ ! -e "$BATS_TEST_TMPDIR/fast/journal" ]
+}
+
+@test "publish=replace and publish=inplace" {
+	local how
+	for how in replace inplace auto; do
+		edit -o "publish=$how"
+		old dense/kernel >expected
+		printf 'edit' | dd of=expected bs=1 seek=60 conv=notrunc status=none
+		printf 'edit' | dd of="$MNT/dense/kernel" bs=1 seek=60 conv=notrunc status=none
+		done_editing
+		has dense/kernel expected
+		sound
+		rm "$P".*
+		take saver
+	done
+}
+
+@test "killed after a sync: the edits are staged again, and wait" {
+	edit
+	local pid index
+	pid=$(mount_pid "$MNT")
+	index=$(sha256sum <"$P.index")
+	step 12345678
+	rm -r "$MNT/dense_1"
+	mv "$MNT/dense" "$MNT/layer"
+	sync "$MNT/global_step"
+	kill -KILL "$pid"
+	wait_gone "$pid"
+	[ "$(sha256sum <"$P.index")" = "$index" ]
+	# a read-only mount shows the checkpoint, and says so
+	umount -l "$MNT"
+	mount_ckpt "$P"
+	cmp "$MNT/global_step" <(old global_step)
+	jq -e '.pending | length > 10' "$MNT/.ckptfuse/status.json"
+	grep . "$MNT/.ckptfuse/log"
+	_unmount "$MNT"
+	# to look does not publish
+	edit
+	[ "$(cat "$MNT/global_step")" = 12345678 ]
+	[ ! -e "$MNT/dense_1" ]
+	cmp "$MNT/layer/kernel" <(old dense/kernel)
+	[ "$(jq .recovered "$STATUS")" = true ]
+	done_editing
+	[ "$(sha256sum <"$P.index")" = "$index" ]
+	edit
+	publish
+	published 12345678
+	has layer/kernel <(old dense/kernel)
+	done_editing
+	sound
+}
+
+@test "recovered edits are published along with new ones" {
+	edit
+	local pid
+	pid=$(mount_pid "$MNT")
+	step 12345678
+	sync "$MNT/global_step"
+	kill -KILL "$pid"
+	wait_gone "$pid"
+	edit
+	bytes 32 >new
+	cp new "$MNT/dense/bias"
+	done_editing
+	published 12345678
+	has dense/bias new
+	sound
+}
+
+@test "a rename onto a variable is durable when it returns" {
+	edit
+	local pid
+	pid=$(mount_pid "$MNT")
+	bytes 32 >new
+	cp new "$MNT/dense/.tmp"
+	mv "$MNT/dense/.tmp" "$MNT/dense/bias"
+	kill -KILL "$pid"
+	wait_gone "$pid"
+	edit
+	cmp new "$MNT/dense/bias"
+	publish
+	done_editing
+	has dense/bias new
+	sound
+}
+
+@test "discard: all, by path, by name" {
+	edit
+	step 12345678
+	bytes 32 >"$MNT/dense/bias"
+	bytes 128 >"$MNT/dense/kernel.d/Adam"
+	rm "$MNT/beta1_power"
+	: >"$MNT/new"
+	# by the path that is shown
+	echo dense/bias >"$MNT/.ckptfuse/discard"
+	cmp "$MNT/dense/bias" <(old dense/bias)
+	[ "$(cat "$MNT/global_step")" = 12345678 ]
+	# by the variable's name, and two at once
+	printf '%s\n' dense/kernel/Adam new >"$MNT/.ckptfuse/discard"
+	cmp "$MNT/dense/kernel.d/Adam" <(old dense/kernel/Adam)
+	[ ! -e "$MNT/new" ]
+	# what was deleted is there again
+	echo beta1_power >"$MNT/.ckptfuse/discard"
+	cmp "$MNT/beta1_power" <(old beta1_power)
+	fails_with "No such file" tee "$MNT/.ckptfuse/discard" <<<nothing/like/that
+	grep -F nothing/like/that "$LOG"
+	mv "$MNT/dense_1" "$MNT/moved"
+	echo >"$MNT/.ckptfuse/discard"
+	[ -d "$MNT/dense_1" ]
+	[ ! -e "$MNT/moved" ]
+	cmp "$MNT/global_step" <(old global_step)
+	[ "$(jq -c '[.staged, .unfinished]' "$STATUS")" = '[[],[]]' ]
+	done_editing
+	sound
+	published "$(old global_step | tr -d '\0')" || has global_step <(old global_step)
+	[ "$(sha256sum <"$P.index")" = "$(sha256sum <"$DATA/saver/model.ckpt-100.index")" ]
+}
+
+@test "discard while a file is open and cached" {
+	edit
+	exec 5<"$MNT/dense/kernel"
+	bytes 128 >new
+	cp new "$MNT/dense/kernel"
+	cmp new "$MNT/dense/kernel"
+	echo >"$MNT/.ckptfuse/discard"
+	cmp - <(old dense/kernel) <&5
+	cmp "$MNT/dense/kernel" <(old dense/kernel)
+	exec 5<&-
+}
+
+@test "status.json says what is staged" {
+	edit
+	[ "$(jq -c '[.mode, .staged, .unfinished, .recovered]' "$STATUS")" = '["rw",[],[],false]' ]
+	[ "$(jq -r .source "$STATUS")" = "$P" ]
+	[ "$(jq -r .mountpoint "$STATUS")" = "$(realpath "$MNT")" ]
+	[ "$(jq .pid "$STATUS")" = "$(mount_pid "$MNT")" ]
+	bytes 32 >"$MNT/dense/bias"
+	mv "$MNT/dense_1/bias" "$MNT/moved"
+	rm "$MNT/beta1_power"
+	[ "$(jq '.staged | length' "$STATUS")" -ge 3 ]
+	jq -e '[.staged[].name] | index("dense/bias") != null' "$STATUS"
+	jq -e '[.staged[].name] | index("beta1_power") != null' "$STATUS"
+	[ "$(stat -c %s "$STATUS")" = "$(wc -c <"$STATUS")" ]
+	publish
+	[ "$(jq -c .staged "$STATUS")" = "[]" ]
+	[ "$(find "$MNT/.ckptfuse" -mindepth 1 -printf '%f\n' | sort | tr '\n' ' ')" = \
+		"checkpoint.json commit discard log status.json " ]
+	done_editing
+}
+
+@test "another program changed the checkpoint: ESTALE, and the journal is kept" {
+	edit
+	step 12345678
+	"$CKPTCTL" umount "$MNT"
+	edit_in_foreground rw
+	step 87654321
+	cp "$DATA/saver/model.ckpt-99.data-00000-of-00001" "$P.new"
+	mv "$P.new" "$P.data-00000-of-00001"
+	cp "$DATA/saver/model.ckpt-99.index" "$P.new"
+	mv "$P.new" "$P.index"
+	kill -HUP "$(mount_pid "$MNT")"
+	wait_until 10 grep "another program" "$LOG"
+	fails_with ESTALE "$FSOP" dirsync "$MNT"
+	cmp "$P.index" "$DATA/saver/model.ckpt-99.index"
+	umount "$MNT"
+	ended 7
+	cmp "$P.index" "$DATA/saver/model.ckpt-99.index"
+	# the next one sets it aside, and says where
+	edit
+	[ "$(od -An -td8 "$MNT/global_step" | tr -d ' ')" = 99 ]
+	grep "journal" "$LOG"
+	done_editing
+}
+
+@test "a second writer is refused, and told who is there; readers are not" {
+	edit
+	mkdir other
+	run -8 start_ckptfuse -o rw "$P" other
+	[ "${#lines[@]}" = 1 ]
+	[[ $output == *"$MNT"* ]]
+	run -8 start_ckptfuse -o rw "$P.index" other
+	start_ckptfuse "$P" other
+	[ -f other/global_step ]
+	_unmount "$PWD/other"
+	done_editing
+	start_ckptfuse -o rw "$P" other
+	_unmount "$PWD/other"
+}
+
+@test "a read-only mount beside an unmounted journal writes nothing" {
+	edit -o commit=manual
+	step 12345678
+	done_editing
+	local before
+	before=$(cd "$DIR" && stat -c '%n %s %y %i' -- * && sha256sum -- *)
+	mount_ckpt "$P"
+	cmp "$MNT/global_step" <(old global_step)
+	fails_with "Read-only" touch "$MNT/x"
+	[[ $(findmnt -rno OPTIONS "$MNT") == ro,* ]]
+	[ "$(stat -c %a "$MNT/global_step")" = 444 ]
+	_unmount "$MNT"
+	[ "$(cd "$DIR" && stat -c '%n %s %y %i' -- * && sha256sum -- *)" = "$before" ]
+}
+
+@test "a folder of the tree as the root, and another separator" {
+	edit -o subdir=dense/kernel.d
+	bytes 128 >new
+	cp new "$MNT/Adam"
+	mv "$MNT/Adam_1" "$MNT/second"
+	done_editing
+	sound
+	has dense/kernel/Adam new
+	has dense/kernel/second <(old dense/kernel/Adam_1)
+	edit -o sep=_
+	[ -f "$MNT/beta1/power" ]
+	mv "$MNT/beta1/power" "$MNT/beta1/other"
+	done_editing
+	sound
+	has beta1_other <(old beta1_power)
+}
+
+@test "a SavedModel's folder" {
+	cp -r "$DATA/savedmodel" sm
+	chmod -R u+w sm
+	P=$PWD/sm
+	edit
+	local file
+	file=$(find "$MNT" -type f ! -path '*/.ckptfuse/*' ! -name '*.json' -size +0 | sort | head -n 1)
+	bytes "$(stat -c %s "$file")" >new
+	cp new "$file" || :
+	echo "${file#"$MNT/"}" >"$MNT/.ckptfuse/discard"
+	done_editing
+	"$CKPTCTL" verify "$P"
+}
+
+@test "mount points in the way are refused before anything is written" {
+	run -6 start_ckptfuse -o rw "$P" "$DIR"
+	[[ $output == *"holds the source"* ]]
+	run -2 start_ckptfuse -o rw "$DIR/nothing" "$MNT"
+	run -2 start_ckptfuse -o rw,subdir=no/where "$P" "$MNT"
+	sound
+}
+
+@test "a mount point that is left out" {
+	start_ckptfuse -o rw "$P"
+	[ "$(jq -r .mode model.ckpt.mnt/.ckptfuse/status.json)" = rw ]
+	printf '12345678' >model.ckpt.mnt/global_step
+	"$CKPTCTL" umount model.ckpt.mnt
+	published 12345678
+	wait_until 10 test ! -e model.ckpt.mnt
+}
