@@ -107,17 +107,46 @@ libckpt_a_SOURCES = \
 	%D%/core/tree_list.c \
 	%D%/core/tree_private.h \
 	%D%/core/verify.c \
+	%D%/saver/apply.c \
+	%D%/saver/assemble.c \
+	%D%/saver/attr.c \
+	%D%/saver/compact.c \
+	%D%/saver/content.c \
+	%D%/saver/discard.c \
 	%D%/saver/extmap.c \
 	%D%/saver/extmap.h \
+	%D%/saver/file.c \
+	%D%/saver/vjson.c \
+	%D%/saver/shardnames.c \
+	%D%/saver/list.c \
+	%D%/saver/lock.c \
+	%D%/saver/lookup.c \
+	%D%/saver/name.c \
+	%D%/saver/node.c \
+	%D%/saver/ops.c \
+	%D%/saver/place.c \
+	%D%/saver/plan.c \
+	%D%/saver/publish.c \
 	%D%/saver/quarantine.c \
 	%D%/saver/ranges.c \
+	%D%/saver/rebase.c \
+	%D%/saver/recover.c \
+	%D%/saver/rename.c \
+	%D%/saver/replay.c \
+	%D%/saver/shard.c \
+	%D%/saver/slices.c \
+	%D%/saver/slog.c \
 	%D%/saver/space.c \
 	%D%/saver/space.h \
+	%D%/saver/stage.c \
 	%D%/saver/stage.h \
+	%D%/saver/stage_private.h \
+	%D%/saver/status.c \
 	%D%/saver/varmeta.c \
 	%D%/saver/varmeta.h \
 	%D%/saver/varmeta_parse.c \
-	%D%/saver/varmeta_text.c
+	%D%/saver/varmeta_text.c \
+	%D%/saver/walk.c
 libckpt_a_CPPFLAGS = $(CKPT_CPPFLAGS) $(ISAL_CFLAGS) $(SNAPPY_CFLAGS) $(JANSSON_CFLAGS)
 
 CKPT_LIBS = libckpt.a $(SNAPPY_LIBS) $(ISAL_LIBS) $(JANSSON_LIBS) $(SYS_LIBS)

@@ -400,7 +400,7 @@ int ck_recover_orphan(struct ck_stage *s, struct ck_err *err);
 int ck_index_identity(const struct ck_vfs *vfs, const char *path, struct ck_rec_index *ret,
 		      struct ck_err *err);
 
-/* ops.c, rename.c, json.c, file.c: edits with the locks held, used by replay as well */
+/* ops.c, rename.c, vjson.c, file.c: edits with the locks held, used by replay as well */
 int ck_do_create(struct ck_stage *s, struct ck_snode *dir, const char *name, mode_t mode,
 		 struct ck_snode **ret, struct ck_err *err);
 int ck_do_mkdir(struct ck_stage *s, struct ck_snode *dir, const char *name, mode_t mode,
@@ -517,7 +517,7 @@ int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 int ck_publish_finish(struct ck_stage *s, struct ck_err *err);
 void ck_publish_free(struct ck_publish *x);
 bool ck_stage_is_stale_locked(struct ck_stage *s);
-/* layout.c: names of files, and those made before COMMIT. */
+/* shardnames.c: names of files, and those made before COMMIT. */
 int ck_layout_make(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 void ck_layout_undo(struct ck_stage *s, struct ck_publish *x);
 char *ck_shard_name(const char *prefix, uint32_t id, uint32_t num); /* NULL: out of memory */
@@ -525,7 +525,7 @@ char *ck_shard_name(const char *prefix, uint32_t id, uint32_t num); /* NULL: out
 int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_rebase_nothing(struct ck_stage *s, struct ck_err *err);
 void ck_snodes_sweep(struct ck_stage *s);
-/* json.c: V.json of what is no node. */
+/* vjson.c: V.json of what is no node. */
 int ck_base_json(struct ck_stage *s, uint32_t base, struct ck_buf *out, struct ck_err *err);
 bool ck_base_name(struct ck_stage *s, uint32_t base, struct ck_buf *out);
 

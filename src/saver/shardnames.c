@@ -1,5 +1,5 @@
 /*
- * layout.c - the names of a publish's files: usually just the new index's, sometimes those of all
+ * shardnames.c - the names of a publish's files: usually just the new index's, sometimes those of all
  * data files.
  *
  * A bundle's data files are called after their number and how many there are, so a new one gives

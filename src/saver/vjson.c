@@ -1,5 +1,5 @@
 /*
- * json.c - V.json in the tree: whose it is, its text, and what happens when it is written.
+ * vjson.c - V.json in the tree: whose it is, its text, and what happens when it is written.
  */
 #include "saver/stage_private.h"
 
