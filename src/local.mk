@@ -98,6 +98,8 @@ libckpt_a_SOURCES = \
 	%D%/saver/stage.h \
 	%D%/saver/varmeta.c \
 	%D%/saver/varmeta.h \
+	%D%/saver/varmeta_list.c \
+	%D%/saver/varmeta_list.h \
 	%D%/saver/varmeta_parse.c \
 	%D%/saver/varmeta_text.c
 libckpt_a_CPPFLAGS = $(CKPT_CPPFLAGS) $(ISAL_CFLAGS) $(SNAPPY_CFLAGS) $(JANSSON_CFLAGS)
