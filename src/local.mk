@@ -144,6 +144,8 @@ libckpt_a_SOURCES = \
 	%D%/saver/status.c \
 	%D%/saver/varmeta.c \
 	%D%/saver/varmeta.h \
+	%D%/saver/varmeta_list.c \
+	%D%/saver/varmeta_list.h \
 	%D%/saver/varmeta_parse.c \
 	%D%/saver/varmeta_text.c \
 	%D%/saver/walk.c

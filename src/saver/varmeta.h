@@ -9,7 +9,8 @@
  * remembered of its name may share it.
  *
  * Limits: the text is at most CK_META_TEXT_MAX; rank 254, no negative dimension, and a product
- * that fits int64 (TensorFlow's own limits).
+ * that fits int64 (TensorFlow's own limits), as do the bytes that this makes; so many values
+ * besides a list of lengths as varmeta_list.h has it.
  */
 #ifndef CK_SAVER_VARMETA_H
 #define CK_SAVER_VARMETA_H
@@ -28,7 +29,8 @@ struct ck_varmeta {
 	uint32_t rank;
 	uint64_t *shape;
 	uint64_t elements; /* product of shape */
-	uint64_t *lengths; /* of strings, `elements` of them; NULL: not said */
+	uint64_t *lengths; /* of strings, `elements` of them; NULL: not said. Of a scalar they are
+			    * what somebody said once: V itself is the string */
 	uint64_t nlengths;
 	uint64_t lengths_sum;
 	char *name; /* the variable's name as V.json had it, with name_len bytes; NULL: not said */
@@ -37,7 +39,8 @@ struct ck_varmeta {
 
 /* An empty one: nothing is known but the byte order. */
 struct ck_varmeta *ck_varmeta_new(bool big_endian);
-/* That of a variable of a model. The lengths of strings are read. */
+/* That of a variable of a model, without name. The lengths of strings are read, unless the variable
+ * is damaged or in pieces. */
 int ck_varmeta_of(struct ck_model *m, uint32_t var, struct ck_varmeta **ret, struct ck_err *err);
 struct ck_varmeta *ck_varmeta_ref(struct ck_varmeta *m);
 struct ck_varmeta *ck_varmeta_unref(struct ck_varmeta *m); /* accepts NULL; returns NULL */
@@ -48,6 +51,10 @@ struct ck_varmeta *ck_varmeta_unref(struct ck_varmeta *m); /* accepts NULL; retu
  * an unknown dtype, a shape that cannot be, lengths that do not go with the shape, a name that is
  * neither a string nor {"base64": ...}. An empty text is -EINVAL too. where: the file's path, for
  * messages.
+ *
+ * Old lengths that are not given anew stay where the dtype may still be string and the number of
+ * elements is the same. Lengths of what is no string mean nothing. The dtype "unknown" is taken
+ * with a number for dtype_native that has no name here, as V.json shows such a variable.
  */
 int ck_varmeta_parse(struct ck_span text, const struct ck_varmeta *old, bool big_endian,
 		     const char *where, struct ck_varmeta **ret, struct ck_err *err);

@@ -2,11 +2,12 @@
  * varmeta_parse.c - what somebody wrote into V.json or an extended attribute, taken as metadata.
  *
  * The text is a user's: what is wrong with it is said in a sentence that names the member and what
- * it may be. jansson bounds the nesting and refuses names that are there twice; the text's own
- * length bounds everything else, as an element takes two bytes of it.
+ * it may be. jansson bounds the nesting and refuses names that are there twice; how many values it
+ * gets to see is bounded before (varmeta_list.h).
  */
 #include "saver/varmeta.h"
 
+#include "saver/varmeta_list.h"
 #include "util/json.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 
 #define RANK_MAX 254
+#define MEMBER_MAX 65536 /* as the kernel bounds extended attributes */
 
 /* Names may hold any character; nothing is taken of a text that contradicts itself. */
 #define FLAGS (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
@@ -22,6 +24,7 @@
 struct parse {
 	const char *where;
 	struct ck_varmeta *m; /* under construction */
+	struct ck_varmeta_list *list; /* lengths that were read already, or NULL */
 	struct ck_err *err;
 };
 
@@ -196,22 +199,29 @@ static bool may_be_strings(const struct ck_varmeta *m)
 static int take_lengths(struct parse *p, const json_t *v)
 {
 	struct ck_varmeta *m = p->m;
+	bool listed = p->list && p->list->v;
+	uint64_t n = listed ? p->list->n : json_array_size(v);
 	char buf[QUOTE_ROOM];
-	int r;
+	int r = 0;
 
-	if (!v || !may_be_strings(m))
+	if (!may_be_strings(m))
 		return 0;
 	if (!json_is_array(v))
 		return refuse(p, "%s: \"lengths\" is %s: an array of the strings' lengths in bytes "
 			      "expected", p->where, words(v, buf));
-	if (m->has_shape && json_array_size(v) != m->elements)
-		return refuse(p, "%s: \"lengths\" has %zu numbers: %" PRIu64 " expected, one for each "
-			      "element of \"shape\"", p->where, json_array_size(v), m->elements);
-	r = take_numbers(p, "lengths", v, &m->lengths);
+	if (m->has_shape && n != m->elements)
+		return refuse(p, "%s: \"lengths\" has %" PRIu64 " numbers: %" PRIu64 " expected, one "
+			      "for each element of \"shape\"", p->where, n, m->elements);
+	if (listed) {
+		m->lengths = p->list->v;
+		p->list->v = NULL;
+	} else {
+		r = take_numbers(p, "lengths", v, &m->lengths);
+	}
 	if (r < 0)
 		return r;
-	m->nlengths = json_array_size(v);
-	for (uint64_t i = 0; i < m->nlengths; i++)
+	m->nlengths = n;
+	for (uint64_t i = 0; i < n; i++)
 		if (!ck_add_u64(m->lengths_sum, m->lengths[i], &m->lengths_sum) ||
 		    m->lengths_sum > INT64_MAX)
 			return refuse(p, "%s: \"lengths\" add up to more than %" PRId64 " bytes: fewer "
@@ -328,66 +338,84 @@ static int check_bytes(struct parse *p)
 	return 0;
 }
 
-static int merge(const json_t *o, const struct ck_varmeta *old, bool big_endian,
-		 const char *where, struct ck_varmeta **ret, struct ck_err *err)
+static int merge(struct parse *p, const json_t *o, const struct ck_varmeta *old, bool big_endian,
+		 struct ck_varmeta **ret)
 {
-	struct parse p = { .where = where, .m = begin(old, big_endian), .err = err };
 	const json_t *lengths = json_object_get(o, "lengths");
 	int r;
 
-	if (!p.m)
-		return ck_fail_nomem(err, where);
-	r = take_dtype(&p, json_object_get(o, "dtype"), json_object_get(o, "dtype_native"));
+	p->m = begin(old, big_endian);
+	if (!p->m)
+		return ck_fail_nomem(p->err, p->where);
+	r = take_dtype(p, json_object_get(o, "dtype"), json_object_get(o, "dtype_native"));
 	if (r == 0)
-		r = take_shape(&p, json_object_get(o, "shape"));
+		r = take_shape(p, json_object_get(o, "shape"));
 	if (r == 0)
-		r = check_bytes(&p);
+		r = check_bytes(p);
 	if (r == 0)
-		r = take_byte_order(&p, json_object_get(o, "byte_order"));
+		r = take_byte_order(p, json_object_get(o, "byte_order"));
 	if (r == 0)
-		r = lengths ? take_lengths(&p, lengths) : keep_lengths(&p, old);
+		r = lengths ? take_lengths(p, lengths) : keep_lengths(p, old);
 	if (r == 0)
-		r = take_name(&p, json_object_get(o, "name"));
+		r = take_name(p, json_object_get(o, "name"));
 	if (r < 0)
-		ck_varmeta_unref(p.m);
+		ck_varmeta_unref(p->m);
 	else
-		*ret = p.m;
+		*ret = p->m;
 	return r;
 }
 
-static int not_json(const json_error_t *e, const char *where, struct ck_err *err)
+#define AN_OBJECT "an object such as {\"dtype\": \"float32\", \"shape\": [2, 3]} expected"
+
+static int not_json(const struct parse *p, const json_error_t *e)
 {
 	const char *near = strstr(e->text, " near "); /* what follows is not ours to print */
 	int n = near ? (int)(near - e->text) : (int)strlen(e->text);
 
 	if (!e->text[0] || json_error_code(e) == json_error_out_of_memory)
-		return ck_fail_nomem(err, where);
-	return ck_fail(err, CK_USAGE, EINVAL, "%s: not JSON: line %d, column %d: %.*s: an object such "
-		       "as {\"dtype\": \"float32\", \"shape\": [2, 3]} expected", where, e->line,
-		       e->column, n, e->text);
+		return ck_fail_nomem(p->err, p->where);
+	return refuse(p, "%s: not JSON: line %d, column %d: %.*s: " AN_OBJECT, p->where, e->line,
+		      e->column, n, e->text);
+}
+
+static int parse_text(struct parse *p, struct ck_span text, const struct ck_varmeta *old,
+		      bool big_endian, struct ck_varmeta **ret)
+{
+	char buf[QUOTE_ROOM];
+	json_error_t e;
+	json_t *o = json_loadb((const char *)text.p, text.n, FLAGS, &e);
+	int r;
+
+	if (!o)
+		return not_json(p, &e);
+	if (json_is_object(o))
+		r = merge(p, o, old, big_endian, ret);
+	else
+		r = refuse(p, "%s: it is %s: " AN_OBJECT, p->where, words(o, buf));
+	json_decref(o);
+	return r;
 }
 
 int ck_varmeta_parse(struct ck_span text, const struct ck_varmeta *old, bool big_endian,
 		     const char *where, struct ck_varmeta **ret, struct ck_err *err)
 {
-	char buf[QUOTE_ROOM];
-	json_error_t e;
-	json_t *o;
+	struct ck_varmeta_list list = { 0 };
+	struct parse p = { .where = where, .list = &list, .err = err };
 	int r;
 
 	if (text.n == 0 || text.n > CK_META_TEXT_MAX)
-		return ck_fail(err, CK_USAGE, EINVAL, "%s: %s: an object such as {\"dtype\": "
-			       "\"float32\", \"shape\": [2, 3]} expected", where,
-			       text.n ? "larger than 256 MiB" : "empty");
-	o = json_loadb((const char *)text.p, text.n, FLAGS, &e);
-	if (!o)
-		return not_json(&e, where, err);
-	if (json_is_object(o))
-		r = merge(o, old, big_endian, where, ret, err);
-	else
-		r = ck_fail(err, CK_USAGE, EINVAL, "%s: it is %s: an object such as {\"dtype\": "
-			    "\"float32\", \"shape\": [2, 3]} expected", where, words(o, buf));
-	json_decref(o);
+		return refuse(&p, "%s: %s: " AN_OBJECT, where, text.n ? "larger than 256 MiB" : "empty");
+	r = ck_varmeta_list(text, &list);
+	if (r == -E2BIG)
+		return refuse(&p, "%s: has more than %u values besides a list of lengths: " AN_OBJECT,
+			      where, CK_META_VALUES_MAX);
+	if (r < 0)
+		return ck_fail_nomem(err, where);
+	if (list.rest)
+		text.p = (const uint8_t *)list.rest;
+	r = parse_text(&p, text, old, big_endian, ret);
+	free(list.v);
+	free(list.rest);
 	return r;
 }
 
@@ -395,32 +423,31 @@ int ck_varmeta_parse_member(const char *member, struct ck_span value, const stru
 			    bool big_endian, const char *where, struct ck_varmeta **ret,
 			    struct ck_err *err)
 {
+	const char *text = value.n ? (const char *)value.p : "";
+	struct parse p = { .where = where, .err = err };
 	bool shape = strcmp(member, "shape") == 0;
-	const char *text;
-	json_t *o, *v;
 	json_error_t e;
+	json_t *o, *v;
 	int r;
 
 	if (!shape && strcmp(member, "dtype") != 0 && strcmp(member, "byte_order") != 0)
-		return ck_fail(err, CK_USAGE, EINVAL, "%s: \"%s\" cannot be set: \"dtype\", \"shape\" "
-			       "or \"byte_order\" expected", where, member);
-	if (value.n > CK_META_TEXT_MAX)
-		return ck_fail(err, CK_USAGE, EINVAL, "%s: \"%s\" is larger than 256 MiB: less "
-			       "expected", where, member);
+		return refuse(&p, "%s: \"%s\" cannot be set: \"dtype\", \"shape\" or \"byte_order\" "
+			      "expected", where, member);
+	if (value.n > MEMBER_MAX)
+		return refuse(&p, "%s: \"%s\" is larger than 64 KiB: less expected", where, member);
 	/* A name that is not UTF-8 is none that is known, and quoted as it is. */
-	text = value.n ? (const char *)value.p : "";
 	v = shape ? json_loadb(text, value.n, FLAGS | JSON_DECODE_ANY, &e) :
 		    json_stringn_nocheck(text, value.n);
 	if (!v && shape && e.text[0] && json_error_code(&e) != json_error_out_of_memory)
-		return ck_fail(err, CK_USAGE, EINVAL, "%s: \"shape\" is not JSON: an array such as "
-			       "[2, 3] expected, [] for a scalar", where);
+		return refuse(&p, "%s: \"shape\" is not JSON: an array such as [2, 3] expected, [] for "
+			      "a scalar", where);
 	o = v ? json_object() : NULL;
+	if (!o)
+		json_decref(v);
 	if (!o || json_object_set_new(o, member, v) < 0)
 		r = ck_fail_nomem(err, where);
 	else
-		r = merge(o, old, big_endian, where, ret, err);
-	if (!o)
-		json_decref(v);
+		r = merge(&p, o, old, big_endian, ret);
 	json_decref(o);
 	return r;
 }

@@ -340,6 +340,14 @@ static void test_hostile(void)
 	tap_ok(ck_varmeta_parse(ck_span("", CK_META_TEXT_MAX + 1), NULL, false, "x", &m, NULL) ==
 		       -EINVAL, "more than 256 MiB");
 	ck_buf_clear(&text);
+	ck_buf_str(&text, "{\"x\": [");
+	for (unsigned i = 0; i < 1 << 20; i++)
+		ck_buf_str(&text, "0,");
+	ck_buf_str(&text, "0]}");
+	tap_ok(parse_bytes(text.p, text.n, NULL, &m, &err) == -EINVAL, "a million values");
+	tap_is_str(err.text, "dense/kernel.json: has more than 1048576 values besides a list of "
+		   "lengths: " AN_OBJECT, "how they are refused");
+	ck_buf_clear(&text);
 	ck_buf_str(&text, "{\"dtype\": \"string\", \"shape\": [1000, 1000], \"lengths\": [");
 	for (unsigned i = 0; i < 1000000; i++) {
 		ck_buf_str(&text, i ? ", " : "");
@@ -350,6 +358,53 @@ static void test_hostile(void)
 	tap_ok(m && m->nlengths == 1000000 && needs(m, UINT64_C(499999500000)) && packs(m),
 	       "a million lengths");
 	done(m);
+}
+
+/* Lists that are read by hand have to mean what jansson makes of them, which gets to see those whose
+ * member is spelt in another way. */
+static void test_lists(void)
+{
+	static const char *const around[] = {
+		"{\"%sengths\": %s}",
+		" {\"shape\": [3],\n\"%sengths\" \t:\r\n %s , \"dtype\": \"string\"}\n",
+		"{\"x\": {\"lengths\": [1, 2]}, \"%sengths\": %s, \"name\": \"[\\\"{\"}",
+		"{\"x\": \"lengths\", \"y\": [\"lengths\", {}], \"%sengths\":%s}",
+		"{\"x\": \"\\\"lengths\\\": [1]\", \"\\\\\": 1, \"%sengths\":%s}",
+		"{\"%sengths\": %s, \"lengths\": [1]}",
+		"{\"%sengths\": %s",
+		"[\"%sengths\": %s]",
+		"{}}{\"%sengths\": %s}",
+	};
+	static const char *const lists[] = {
+		"[]", "[ ]", "[\n]", "[0]", "[ 1 , 22,\n333 ]", "[1,2,3]", "[10, 0, 9223372036854775807]",
+		"[9223372036854775808]", "[18446744073709551616]", "[99999999999999999999999]", "[01]",
+		"[00]", "[-0]", "[-1]", "[1.0]", "[1e2]", "[1,]", "[,1]", "[1,,2]", "[1 2]", "[1", "[1,",
+		"[", "[]]", "[[1]]", "[\"1\"]", "[1}", "{}", "null", "3", "[1, 2, 3] 4", "[+1]", "[1,\f2]",
+	};
+	unsigned wrong = 0, taken = 0;
+
+	for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++)
+		for (size_t k = 0; k < sizeof(lists) / sizeof(*lists); k++) {
+			struct ck_varmeta *a = NULL, *b = NULL;
+			struct ck_buf text = CK_BUF_INIT, other = CK_BUF_INIT;
+			struct ck_err a_err, b_err;
+			int r;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+			ck_buf_printf(&text, around[i], "l", lists[k]);
+			ck_buf_printf(&other, around[i], "\\u006c", lists[k]);
+#pragma GCC diagnostic pop
+			r = parse_bytes(text.p, text.n, NULL, &a, &a_err);
+			wrong += r != parse_bytes(other.p, other.n, NULL, &b, &b_err) ||
+				 (r == 0 && !same(a, b));
+			taken += r == 0;
+			done(a);
+			done(b);
+			ck_buf_done(&text);
+			ck_buf_done(&other);
+		}
+	tap_ok(!wrong && taken > 20, "%u lists as jansson reads them, %u others", taken, wrong);
 }
 
 /* What text makes of old, packed. */
@@ -663,13 +718,14 @@ static void test_no_memory(void)
 
 int main(void)
 {
-	tap_plan(12 + 2 + 2 + (int)(sizeof(refused) / sizeof(*refused)) + 1 + 6 + 15 + 4 + 13 + 7 +
+	tap_plan(12 + 2 + 2 + (int)(sizeof(refused) / sizeof(*refused)) + 1 + 8 + 1 + 15 + 4 + 13 + 7 +
 		 6 + 3 + 1);
 	test_members();
 	test_dtypes();
 	test_names();
 	test_refused();
 	test_hostile();
+	test_lists();
 	test_merges();
 	test_default_order();
 	test_attributes();
