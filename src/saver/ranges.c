@@ -50,6 +50,12 @@ static int compare(const void *a, const void *b)
 	return (x->off > y->off) - (x->off < y->off);
 }
 
+void ck_ranges_sort(struct ck_ranges *r)
+{
+	if (r->n)
+		qsort(r->v, r->n, sizeof(*r->v), compare);
+}
+
 void ck_ranges_settle(struct ck_ranges *r)
 {
 	size_t n = 0;

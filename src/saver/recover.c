@@ -8,8 +8,8 @@
  */
 #include "saver/stage_private.h"
 
+#include "journal/identity.h"
 #include "journal/pointer.h"
-#include "util/crc32c.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define PIECE (1u << 16)
-#define ASIDE_MAX 1000
 
 /* What a first look at the journal gives. */
 struct look {
@@ -32,53 +29,6 @@ struct look {
 	struct ck_commit c;
 	uint64_t edits;
 };
-
-int ck_index_identity(const struct ck_vfs *vfs, const char *path, struct ck_rec_index *ret,
-		      struct ck_err *err)
-{
-	struct ck_rec_index id = { .fnv = UINT64_C(0xcbf29ce484222325) };
-	struct ck_vfile *f;
-	uint8_t *piece;
-	ssize_t n;
-	int r = ck_vfs_open(vfs, path, O_RDONLY, 0, &f);
-
-	if (r == -ENOENT) {
-		*ret = (struct ck_rec_index){ .absent = true };
-		return 0;
-	}
-	if (r < 0)
-		return ck_fail(err, CK_MISSING, -r, "%s: cannot be opened: %s", path,
-			       strerror(-r));
-	piece = malloc(PIECE);
-	if (!piece) {
-		ck_vfs_close(f);
-		return ck_fail_nomem(err, path);
-	}
-	while ((n = vfs->pread(f, piece, PIECE, id.size)) != 0) {
-		if (n == -EINTR)
-			continue;
-		if (n < 0)
-			break;
-		id.crc32c = ck_crc32c_extend(id.crc32c, piece, (size_t)n);
-		for (ssize_t i = 0; i < n; i++)
-			id.fnv = (id.fnv ^ piece[i]) * UINT64_C(0x100000001b3);
-		id.size += (uint64_t)n;
-	}
-	free(piece);
-	ck_vfs_close(f);
-	if (n < 0)
-		return ck_fail(err, CK_CORRUPT, (int)-n, "%s: cannot be read: %s", path,
-			       strerror((int)-n));
-	*ret = id;
-	return 0;
-}
-
-static bool same_index(const struct ck_rec_index *a, const struct ck_rec_index *b)
-{
-	if (a->absent || b->absent)
-		return a->absent == b->absent;
-	return a->size == b->size && a->crc32c == b->crc32c && a->fnv == b->fnv;
-}
 
 static char *copy_span(struct ck_span s)
 {
@@ -169,29 +119,19 @@ static void look_done(struct look *l)
 	ck_commit_done(&l->c);
 }
 
-static int64_t in_ns(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Whether a shard is the one that the journal was begun on. */
-static bool same_shard(struct ck_stage *s, const struct look *l, const struct ck_rec_shard *is,
-		       uint32_t num, bool patched)
+static bool same_shard(struct ck_stage *s, const struct ck_rec_shard *was, uint32_t num,
+		       bool patched)
 {
-	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+	struct ck_rec_shard is = *was;
+	char *path = ck_shard_name(s->source, was->id, num);
 	struct ck_vstat st;
+	bool same;
 
-	(void)l;
-	ck_buf_printf(&path, "%s.data-%05" PRIu32 "-of-%05" PRIu32, s->source, is->id, num);
-	if (ck_buf_failed(&path) || s->vfs->stat(s->vfs, path.p, &st) < 0)
-		return false;
-	if (st.ino != is->ino || st.size < is->size)
-		return false;
-	if (is->btime_ns && st.btime.tv_sec && in_ns(st.btime) != is->btime_ns)
-		return false;
-	if (is->touched || patched)
-		return true;
-	return st.size == is->size && in_ns(st.mtime) == is->mtime_ns;
+	is.touched |= patched;
+	same = path && s->vfs->stat(s->vfs, path, &st) == 0 && !ck_rec_shard_differs(&is, &st);
+	free(path);
+	return same;
 }
 
 /* The number of shards stands in the index; a model need not be loaded for it. */
@@ -216,7 +156,7 @@ static bool same_shards(struct ck_stage *s, const struct look *l, bool patched)
 	if (num_shards(s, &num, NULL) < 0)
 		return false;
 	for (uint32_t i = 0; i < l->nshards; i++)
-		if (!same_shard(s, l, &l->shards[i], num, patched))
+		if (!same_shard(s, &l->shards[i], num, patched))
 			return false;
 	return true;
 }
@@ -237,31 +177,20 @@ static void notice(struct ck_stage *s, const char *fmt, ...)
 
 static int set_aside(struct ck_stage *s, const char *why, struct ck_err *err)
 {
-	struct ck_buf ck_auto_buf to = CK_BUF_INIT;
-	struct ck_vstat st;
-	int r = 0;
+	char *to;
+	int r = ck_journal_set_aside(s->vfs, s->journal_path, &to, err);
 
-	for (int i = 1; i < ASIDE_MAX; i++) {
-		ck_buf_clear(&to);
-		ck_buf_printf(&to, "%s.stale-%d", s->journal_path, i);
-		if (ck_buf_failed(&to))
-			return ck_fail_nomem(err, s->prefix);
-		if (s->vfs->lstat(s->vfs, to.p, &st) == -ENOENT)
-			break;
-	}
-	r = s->vfs->rename(s->vfs, s->journal_path, to.p);
-	if (r == 0)
-		r = s->vfs->sync_dir(s->vfs, to.p);
-	if (r == 0 && s->pointer_path) {
+	if (r < 0)
+		return r;
+	if (s->pointer_path) {
 		r = s->vfs->unlink(s->vfs, s->pointer_path);
 		if (r == 0 || r == -ENOENT)
 			r = s->vfs->sync_dir(s->vfs, s->pointer_path);
 	}
-	if (r < 0)
-		return ck_fail(err, CK_BUSY, -r, "%s: a journal that does not belong to this "
-			       "checkpoint cannot be set aside: %s", s->journal_path, strerror(-r));
-	notice(s, "%s: %s: its edits were not applied; it is kept as %s", s->journal_path, why, to.p);
-	return 0;
+	notice(s, "%s: %s: its edits were not applied; it is kept as %s", s->journal_path, why, to);
+	free(to);
+	return r < 0 ? ck_fail(err, CK_BUSY, -r, "%s: cannot be removed: %s", s->pointer_path,
+			       strerror(-r)) : 0;
 }
 
 /* The new index has always the same temporary name; the others stand in PREPARE. */
@@ -348,28 +277,28 @@ static int decide(struct ck_stage *s, struct look *l, const struct ck_journal_sc
 	if (ck_buf_failed(&path))
 		return ck_fail_nomem(err, s->prefix);
 	if (scan->committed) {
-		r = ck_index_identity(s->vfs, s->index_path, &now, err);
+		r = ck_rec_index_of(s->vfs, s->index_path, &now, err);
 		if (r < 0)
 			return r;
-		if (same_index(&now, &l->commit)) { /* only the tidying is left */
+		if (ck_rec_index_same(&now, &l->commit)) { /* only the tidying is left */
 			l->c.npatches = 0;
 			return roll_forward(s, l, scan, err);
 		}
 	}
 	/* With save= the edits are of the source, and the target is not there yet. */
-	r = ck_index_identity(s->vfs, path.p, &now, err);
+	r = ck_rec_index_of(s->vfs, path.p, &now, err);
 	if (r < 0)
 		return r;
-	if (!same_index(&now, &l->base))
+	if (!ck_rec_index_same(&now, &l->base))
 		return set_aside(s, "it was begun on another state of the checkpoint, which has "
 				    "been saved anew since", err);
 	if (!same_shards(s, l, scan->committed))
 		return set_aside(s, "it was begun on other data files than are there now", err);
 	if (scan->committed) {
-		r = ck_index_identity(s->vfs, l->c.index_tmp, &now, err);
+		r = ck_rec_index_of(s->vfs, l->c.index_tmp, &now, err);
 		if (r < 0)
 			return r;
-		return same_index(&now, &l->commit) ?
+		return ck_rec_index_same(&now, &l->commit) ?
 			       roll_forward(s, l, scan, err) :
 			       set_aside(s, "it is committed, but the new index is not there", err);
 	}

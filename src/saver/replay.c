@@ -20,8 +20,7 @@ struct replay {
 	struct ck_stage *s;
 	uint64_t synced; /* records before this byte are durable, their bytes too */
 	uint64_t edits;
-	struct ck_journal_scan scan; /* filled as it goes: up to the record in work */
-	struct ck_journal_scan stop; /* where it ended early */
+	uint64_t stop; /* where the record begins that ended it early */
 };
 
 static int open_for_reading(struct ck_stage *s, uint32_t id, uint32_t *which, struct ck_err *err)
@@ -235,10 +234,8 @@ static int redo_one(void *arg, uint64_t at, const struct ck_record *rec, struct 
 	struct replay *p = arg;
 	int r = redo(p, at, rec, err);
 
-	if (r) { /* where the good part of the journal ends */
-		p->stop = p->scan;
-		p->stop.end = at;
-	}
+	if (r)
+		p->stop = at;
 	return r == STOP ? -ECANCELED : r;
 }
 
@@ -259,15 +256,18 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	s->generation = 1;
 	s->replaying = true;
 	p.synced = scan.synced;
-	r = ck_journal_scan(s->vfs, s->journal_path, redo_one, &p, &p.scan, &why);
+	r = ck_journal_scan(s->vfs, s->journal_path, redo_one, &p, &scan, &why);
 	s->replaying = false;
 	if (r < 0 && r != -ECANCELED)
 		return ck_fail(err, why.cls == CK_OK ? CK_CORRUPT : why.cls, -r,
 			       "%s: the staged edits cannot be laid over the checkpoint: %s: set the "
 			       "journal aside, or give them up with ckptctl discard",
 			       s->journal_path, why.cls == CK_OK ? strerror(-r) : why.text);
-	if (r == -ECANCELED)
-		scan = p.stop;
+	if (r == -ECANCELED) {
+		r = ck_journal_scan_until(s->vfs, s->journal_path, p.stop, &scan, err);
+		if (r < 0)
+			return r;
+	}
 	dropped = st.size - scan.end;
 	r = ck_journal_resume(s->vfs, s->journal_path, &scan, &s->journal, err);
 	if (r < 0)

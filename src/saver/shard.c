@@ -310,8 +310,12 @@ static int compute_space(struct ck_stage *s, uint32_t which, struct ck_err *err)
 	int r = used_ranges(s, which, &used, err);
 
 	if (r == 0) {
-		if (used.n)
-			end = used.v[used.n - 1].off + used.v[used.n - 1].len;
+		/* A quarantine from a file may say anything: it counts as far as the shard goes,
+		 * and regions that are reserved lie behind that. */
+		end = sh->stat.size;
+		for (struct ck_content *c = s->contents; c; c = c->next)
+			if (c->region.which == which && c->region.at + c->region.len > end)
+				end = c->region.at + c->region.len;
 		sh->space = ck_space_new(&used, end);
 		if (!sh->space)
 			r = ck_fail_nomem(err, s->prefix);

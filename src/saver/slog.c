@@ -7,6 +7,7 @@
  */
 #include "saver/stage_private.h"
 
+#include "journal/identity.h"
 #include "journal/pointer.h"
 #include "util/crc32c.h"
 
@@ -15,11 +16,6 @@
 #include <stdlib.h>
 
 #define PIECE (1u << 20)
-
-static int64_t in_ns(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static int base_record(struct ck_stage *s, struct ck_record *rec, struct ck_err *err)
 {
@@ -31,7 +27,7 @@ static int base_record(struct ck_stage *s, struct ck_record *rec, struct ck_err 
 		ck_buf_printf(&path, "%s.index", s->foreign ? s->source : s->prefix);
 		if (ck_buf_failed(&path))
 			return ck_fail_nomem(err, s->prefix);
-		if (ck_index_identity(s->vfs, path.p, &s->index, err) < 0)
+		if (ck_rec_index_of(s->vfs, path.p, &s->index, err) < 0)
 			return -EIO;
 		s->index_known = true;
 	}
@@ -44,14 +40,8 @@ static int base_record(struct ck_stage *s, struct ck_record *rec, struct ck_err 
 
 		if (sh->id == CK_REC_STAGE || !sh->stat.ino)
 			continue;
-		rec->shards[rec->nshards++] = (struct ck_rec_shard){
-			.id = sh->id,
-			.ino = sh->stat.ino,
-			.size = sh->stat.size,
-			.mtime_ns = in_ns(sh->stat.mtime),
-			.btime_ns = in_ns(sh->stat.btime),
-			.touched = i == s->target,
-		};
+		ck_rec_shard_of(&sh->stat, sh->id, i == s->target,
+				&rec->shards[rec->nshards++]);
 	}
 	return 0;
 }

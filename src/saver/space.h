@@ -39,6 +39,7 @@ void ck_ranges_done(struct ck_ranges *r);
 /* Adds one in any order; ck_ranges_settle() then sorts and joins. -EOVERFLOW where it ends past
  * int64; an empty one is not kept. */
 int ck_ranges_add(struct ck_ranges *r, uint64_t off, uint64_t len);
+void ck_ranges_sort(struct ck_ranges *r); /* by where they begin, not joined */
 void ck_ranges_settle(struct ck_ranges *r);
 /* Whether a settled set meets the range. */
 bool ck_ranges_meet(const struct ck_ranges *r, uint64_t off, uint64_t len);

@@ -25,6 +25,7 @@
 #ifndef CK_SAVER_STAGE_PRIVATE_H
 #define CK_SAVER_STAGE_PRIVATE_H
 
+#include "core/ckpt.h"
 #include "format/tf_rewrite.h"
 #include "journal/journal.h"
 #include "saver/extmap.h"
@@ -239,6 +240,8 @@ struct ck_stage {
 	struct ck_last_publish last;
 };
 
+struct ck_found;
+
 /* Every edit begins and ends with these; edit_lock is held between them. */
 int ck_edit_begin(struct ck_stage *s, struct ck_err *err);
 void ck_edit_end(struct ck_stage *s, int r);
@@ -331,7 +334,7 @@ int ck_content_edit(struct ck_stage *s, struct ck_snode *n, struct ck_content **
 		    struct ck_err *err);
 int ck_content_read(struct ck_stage *s, struct ck_content *c, uint64_t off, void *p, size_t n,
 		    struct ck_err *err);
-int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p, size_t n,
+int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p, size_t len,
 		     struct ck_err *err);
 int ck_content_resize(struct ck_stage *s, struct ck_snode *n, uint64_t size, struct ck_err *err);
 /* Bytes reserved beyond the end are given back. */
@@ -397,8 +400,6 @@ int ck_recover(struct ck_stage *s, struct ck_err *err);
 int ck_replay(struct ck_stage *s, struct ck_err *err);
 /* A journal lies where ours is to be made, and no pointer leads to it. */
 int ck_recover_orphan(struct ck_stage *s, struct ck_err *err);
-int ck_index_identity(const struct ck_vfs *vfs, const char *path, struct ck_rec_index *ret,
-		      struct ck_err *err);
 
 /* ops.c, rename.c, vjson.c, file.c: edits with the locks held, used by replay as well */
 int ck_do_create(struct ck_stage *s, struct ck_snode *dir, const char *name, mode_t mode,

@@ -50,7 +50,7 @@ static void staged_rows(struct ck_stage *s, struct ck_buf *out, uint64_t *count)
 			if (n->pub.dir && n->entry && ck_snode_is_dirty(n)) {
 				ck_scope_name(s, n, &name);
 				row(out, &any, name.p ? name.p : "", name.n, "renamed");
-				ck_buf_str(out, ", \"was\": ");
+				ck_buf_str(out, ", \"from\": ");
 				ck_json_bytes(n->pub_name, out);
 				ck_buf_char(out, '}');
 				++*count;
@@ -84,7 +84,7 @@ static void staged_rows(struct ck_stage *s, struct ck_buf *out, uint64_t *count)
 		}
 		row(out, &any, name.p ? name.p : "", name.n, edit_of(n));
 		if (n->pub_name.p && ck_span_cmp(n->pub_name, ck_span(name.p, name.n)) != 0) {
-			ck_buf_str(out, ", \"was\": ");
+			ck_buf_str(out, ", \"from\": ");
 			ck_json_bytes(n->pub_name, out);
 		}
 		ck_buf_printf(out, ", \"nbytes\": %" PRIu64 "}",
@@ -105,7 +105,7 @@ static uint64_t unfinished_rows(struct ck_stage *s, struct ck_buf *out)
 		    !ck_snode_unfinished(s, n, &why))
 			continue;
 		ck_snode_path(n, &path);
-		ck_buf_str(out, count++ ? ",\n    {\"path\": " : "\n    {\"path\": ");
+		ck_buf_str(out, count++ ? ",\n    {\"name\": " : "\n    {\"name\": ");
 		ck_json_bytes(ck_span(path.p, path.n), out);
 		ck_buf_str(out, ", ");
 		text(out, "why", why.p);
