@@ -92,7 +92,7 @@ int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t 
 		   struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf spelt = CK_BUF_INIT;
-	uint64_t at = CK_STAGE_ROOT, sub;
+	uint64_t at = CK_STAGE_ROOT, sub = 0;
 	uint8_t sep = (uint8_t)s->o.tree.sep;
 	bool root = true, scope;
 	int r = below_root(s, &name, err);

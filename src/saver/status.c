@@ -3,6 +3,7 @@
  */
 #include "saver/stage_private.h"
 
+#include "core/pending.h"
 #include "util/json.h"
 
 #include <inttypes.h>
@@ -230,4 +231,35 @@ void ck_stage_status(struct ck_stage *s, struct ck_buf *out)
 	text(out, "next", next_step(s, staged, unfinished));
 	ck_buf_char(out, '\n');
 	pthread_mutex_unlock(&s->edit_lock);
+}
+
+void ck_stage_pending(const struct ck_vfs *vfs, const char *prefix, struct ck_buf *out)
+{
+	struct ck_err why = CK_ERR_INIT;
+	struct ck_pending p;
+
+	if (ck_pending_open(vfs, prefix, &p, &why) < 0) {
+		if (why.cls != CK_OK)
+			ck_buf_str(out, why.text);
+		return;
+	}
+	switch (p.state) {
+	case CK_PENDING_NONE:
+		break;
+	case CK_PENDING_STAGED:
+		if (p.edits)
+			ck_buf_printf(out, "%s: edits that were not published are kept in %s: publish "
+				      "them with ckptctl commit, or drop them with ckptctl discard",
+				      prefix, p.journal_path);
+		break;
+	case CK_PENDING_COMMITTED:
+		ck_buf_printf(out, "%s: a publish was cut short and is read through %s: ckptctl "
+			      "commit finishes it", prefix, p.journal_path);
+		break;
+	case CK_PENDING_FOREIGN:
+		ck_buf_printf(out, "%s: the edits in %s are of another state of it (%s): the next "
+			      "writer sets them aside", prefix, p.journal_path, p.why);
+		break;
+	}
+	ck_pending_done(&p);
 }
