@@ -37,6 +37,8 @@ libckpt_a_SOURCES = \
 	%D%/format/table_write.h \
 	%D%/format/tf_bundle.c \
 	%D%/format/tf_bundle.h \
+	%D%/format/tf_check.c \
+	%D%/format/tf_check.h \
 	%D%/format/tf_messages.c \
 	%D%/format/tf_messages.h \
 	%D%/format/tf_rewrite.h \
