@@ -34,6 +34,7 @@ libckpt_a_SOURCES = \
 	%D%/format/proto.h \
 	%D%/format/table.c \
 	%D%/format/table.h \
+	%D%/format/table_write.c \
 	%D%/format/table_write.h \
 	%D%/format/tf_bundle.c \
 	%D%/format/tf_bundle.h \

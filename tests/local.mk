@@ -52,6 +52,7 @@ unit_tests = \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
 	%D%/unit/test_table \
+	%D%/unit/test_table_write \
 	%D%/unit/test_util
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
