@@ -46,9 +46,11 @@ check_PROGRAMS += $(test_tools)
 
 unit_tests = \
 	%D%/unit/test_bundle \
+	%D%/unit/test_encode \
 	%D%/unit/test_join \
 	%D%/unit/test_meta \
 	%D%/unit/test_names \
+	%D%/unit/test_rewrite \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
 	%D%/unit/test_table \
