@@ -65,19 +65,22 @@ TESTS += $(unit_tests)
 fuzz_replays = \
 	%D%/fuzz/fuzz_block \
 	%D%/fuzz/fuzz_index \
-	%D%/fuzz/fuzz_messages
+	%D%/fuzz/fuzz_messages \
+	%D%/fuzz/fuzz_rewrite
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 %C%_fuzz_fuzz_block_SOURCES = %D%/fuzz/fuzz_block.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_index_SOURCES = %D%/fuzz/fuzz_index.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_messages_SOURCES = %D%/fuzz/fuzz_messages.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_rewrite_SOURCES = %D%/fuzz/fuzz_rewrite.c %D%/fuzz/replay.c
 
 FUZZER_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 if WITH_FUZZERS
 noinst_PROGRAMS += \
 	%D%/fuzz/libfuzzer_block \
 	%D%/fuzz/libfuzzer_index \
-	%D%/fuzz/libfuzzer_messages
+	%D%/fuzz/libfuzzer_messages \
+	%D%/fuzz/libfuzzer_rewrite
 endif
 %C%_fuzz_libfuzzer_block_SOURCES = %D%/fuzz/fuzz_block.c
 %C%_fuzz_libfuzzer_block_LDFLAGS = $(FUZZER_LINK)
@@ -85,6 +88,8 @@ endif
 %C%_fuzz_libfuzzer_index_LDFLAGS = $(FUZZER_LINK)
 %C%_fuzz_libfuzzer_messages_SOURCES = %D%/fuzz/fuzz_messages.c
 %C%_fuzz_libfuzzer_messages_LDFLAGS = $(FUZZER_LINK)
+%C%_fuzz_libfuzzer_rewrite_SOURCES = %D%/fuzz/fuzz_rewrite.c
+%C%_fuzz_libfuzzer_rewrite_LDFLAGS = $(FUZZER_LINK)
 
 # The programs as a user meets them
 
