@@ -41,11 +41,23 @@ libckpt_a_SOURCES = \
 	%D%/format/proto.h \
 	%D%/format/table.c \
 	%D%/format/table.h \
+	%D%/format/table_write.c \
 	%D%/format/table_write.h \
 	%D%/format/tf_bundle.c \
 	%D%/format/tf_bundle.h \
+	%D%/format/tf_check.c \
+	%D%/format/tf_check.h \
+	%D%/format/tf_encode.c \
+	%D%/format/tf_encode.h \
 	%D%/format/tf_messages.c \
 	%D%/format/tf_messages.h \
+	%D%/format/tf_plan.c \
+	%D%/format/tf_plan.h \
+	%D%/format/tf_plan_private.h \
+	%D%/format/tf_plan_put.c \
+	%D%/format/tf_plan_slices.c \
+	%D%/format/tf_plan_walk.c \
+	%D%/format/tf_rewrite.c \
 	%D%/format/tf_rewrite.h \
 	%D%/format/tf_slicekey.c \
 	%D%/format/tf_slicekey.h \

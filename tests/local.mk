@@ -54,6 +54,7 @@ check_PROGRAMS += $(test_tools)
 unit_tests = \
 	%D%/unit/test_bundle \
 	%D%/unit/test_extmap \
+	%D%/unit/test_encode \
 	%D%/unit/test_join \
 	%D%/unit/test_journal \
 	%D%/unit/test_meta \
@@ -61,6 +62,7 @@ unit_tests = \
 	%D%/unit/test_pending \
 	%D%/unit/test_record \
 	%D%/unit/test_progress \
+	%D%/unit/test_rewrite \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
 	%D%/unit/test_source \
@@ -71,6 +73,8 @@ unit_tests = \
 	%D%/unit/test_table \
 	%D%/unit/test_util \
 	%D%/unit/test_varmeta
+	%D%/unit/test_table_write \
+	%D%/unit/test_util
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 # These have memory run out.
@@ -107,6 +111,7 @@ fuzz_replays = \
 	%D%/fuzz/fuzz_varmeta
 	%D%/fuzz/fuzz_journal \
 	%D%/fuzz/fuzz_messages
+	%D%/fuzz/fuzz_rewrite
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 %C%_fuzz_fuzz_block_SOURCES = %D%/fuzz/fuzz_block.c %D%/fuzz/replay.c
@@ -115,6 +120,7 @@ TESTS += $(fuzz_replays)
 %C%_fuzz_fuzz_messages_SOURCES = %D%/fuzz/fuzz_messages.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_quarantine_SOURCES = %D%/fuzz/fuzz_quarantine.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_varmeta_SOURCES = %D%/fuzz/fuzz_varmeta.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_rewrite_SOURCES = %D%/fuzz/fuzz_rewrite.c %D%/fuzz/replay.c
 
 FUZZER_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 if WITH_FUZZERS
@@ -126,6 +132,7 @@ noinst_PROGRAMS += \
 	%D%/fuzz/libfuzzer_varmeta
 	%D%/fuzz/libfuzzer_journal \
 	%D%/fuzz/libfuzzer_messages
+	%D%/fuzz/libfuzzer_rewrite
 endif
 %C%_fuzz_libfuzzer_block_SOURCES = %D%/fuzz/fuzz_block.c
 %C%_fuzz_libfuzzer_block_LDFLAGS = $(FUZZER_LINK)
@@ -139,6 +146,8 @@ endif
 %C%_fuzz_libfuzzer_quarantine_LDFLAGS = $(FUZZER_LINK)
 %C%_fuzz_libfuzzer_varmeta_SOURCES = %D%/fuzz/fuzz_varmeta.c
 %C%_fuzz_libfuzzer_varmeta_LDFLAGS = $(FUZZER_LINK)
+%C%_fuzz_libfuzzer_rewrite_SOURCES = %D%/fuzz/fuzz_rewrite.c
+%C%_fuzz_libfuzzer_rewrite_LDFLAGS = $(FUZZER_LINK)
 
 # The programs as a user meets them
 

@@ -43,3 +43,33 @@ int ck_proto_next(struct ck_span *msg, struct ck_field *ret)
 	*ret = f;
 	return 1;
 }
+
+/* The tag, and the varint that follows it: the value, or how long it is. */
+static void put_tag(struct ck_buf *out, uint32_t number, enum ck_wire wire, uint64_t value)
+{
+	uint8_t p[20];
+	size_t n = ck_varint_put(p, (uint64_t)number << 3 | wire);
+
+	n += ck_varint_put(p + n, value);
+	ck_buf_add(out, p, n);
+}
+
+void ck_proto_put_varint(struct ck_buf *out, uint32_t number, uint64_t value)
+{
+	put_tag(out, number, CK_WIRE_VARINT, value);
+}
+
+void ck_proto_put_i32(struct ck_buf *out, uint32_t number, uint32_t value)
+{
+	uint8_t p[14];
+	size_t n = ck_varint_put(p, (uint64_t)number << 3 | CK_WIRE_I32);
+
+	ck_put_le32(p + n, value);
+	ck_buf_add(out, p, n + 4);
+}
+
+void ck_proto_put_bytes(struct ck_buf *out, uint32_t number, struct ck_span value)
+{
+	put_tag(out, number, CK_WIRE_LEN, value.n);
+	ck_buf_add(out, value.p, value.n);
+}

@@ -1,5 +1,5 @@
 /*
- * proto.h - the protocol buffer wire format, read by hand.
+ * proto.h - the protocol buffer wire format, read and written by hand.
  *
  * A message is a run of fields: a varint tag (field number << 3 | wire type) and a value. The
  * reader walks it in place without copying; a length-delimited value is a span of the message.
@@ -12,7 +12,7 @@
 #ifndef CK_FORMAT_PROTO_H
 #define CK_FORMAT_PROTO_H
 
-#include "util/bytes.h"
+#include "util/buf.h"
 
 enum ck_wire {
 	CK_WIRE_VARINT = 0,
@@ -31,5 +31,10 @@ struct ck_field {
 /* Takes the next field off *msg. 1: *ret holds it; 0: the message is at its end; -EBADMSG: what
  * follows is no field (msg then stands at the bad byte). */
 int ck_proto_next(struct ck_span *msg, struct ck_field *ret);
+
+/* Append a field. What is zero is written all the same: leaving it out is the caller's part. */
+void ck_proto_put_varint(struct ck_buf *out, uint32_t number, uint64_t value);
+void ck_proto_put_i32(struct ck_buf *out, uint32_t number, uint32_t value);
+void ck_proto_put_bytes(struct ck_buf *out, uint32_t number, struct ck_span value);
 
 #endif

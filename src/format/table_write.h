@@ -5,7 +5,8 @@
  * 256 KiB, a restart every 16 entries (1 in the index block), no compression. An index key is the
  * shortest string that separates two blocks.
  *
- * One block is held in memory. Not thread-safe.
+ * One data block is held in memory, and of each one written a key and a handle. After an error,
+ * but for -EINVAL of an entry, nothing more can be written. Not thread-safe.
  */
 #ifndef CK_FORMAT_TABLE_WRITE_H
 #define CK_FORMAT_TABLE_WRITE_H

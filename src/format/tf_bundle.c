@@ -2,16 +2,13 @@
 #include "format/tf_bundle.h"
 
 #include "format/table.h"
-#include "format/tf_messages.h"
+#include "format/tf_check.h"
 #include "format/tf_slices.h"
 #include "util/crc32c.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-
-/* Shards are numbered densely; more than a million is no number that a writer made. */
-#define SHARDS_MAX 1000000
 
 struct load {
 	struct ck_builder b;
@@ -21,60 +18,20 @@ struct load {
 	bool header_seen;
 };
 
-static int load_header(struct load *l, struct ck_span value, struct ck_err *err)
+static int load_header(struct load *l, uint64_t block, struct ck_span key, struct ck_span value,
+		       struct ck_err *err)
 {
 	struct ck_model *m = l->b.m;
 	struct ck_tf_header h;
+	int r = ck_tf_header_check(l->path, block, key, value, &h, err);
 
-	/* A V1 file's first value is a message whose field 1 is length-delimited. */
-	if (value.n && value.p[0] == 0x0a)
-		return ck_fail(err, CK_UNSUPPORTED, EOPNOTSUPP,
-			       "%s: is a TensorFlow V1 checkpoint: this version reads V2 "
-			       "checkpoints (tf.train.Saver's default since TensorFlow 1.0)",
-			       l->path);
-	if (!ck_tf_header_parse(value, &h))
-		return ck_fail(err, CK_CORRUPT, EIO,
-			       "%s: damaged at byte 0: its header cannot be read: restore it from "
-			       "a backup or save it again", l->path);
-	if (h.min_consumer > CK_TF_BUNDLE_VERSION || h.bad_consumer)
-		return ck_fail(err, CK_UNSUPPORTED, EOPNOTSUPP,
-			       "%s: says that readers of format version %d must not read it (it was "
-			       "written in version %d): get a newer ckptfuse", l->path,
-			       CK_TF_BUNDLE_VERSION, h.producer);
-	if (h.producer < 0 || h.num_shards < 0 || h.num_shards > SHARDS_MAX ||
-	    (h.endianness != 0 && h.endianness != 1))
-		return ck_fail(err, CK_CORRUPT, EIO,
-			       "%s: damaged at byte 0: its header makes no sense (version %d, "
-			       "%d shards, byte order %d): restore it from a backup or save it again",
-			       l->path, h.producer, h.num_shards, h.endianness);
+	if (r < 0)
+		return r;
 	m->producer = h.producer;
 	m->num_shards = (uint32_t)h.num_shards;
 	m->big_endian = h.endianness == 1;
 	l->header_seen = true;
 	return 0;
-}
-
-/* What is wrong with an entry taken by itself, in words; NULL: nothing. */
-static const char *entry_fault(const struct ck_tf_entry *e, uint32_t num_shards)
-{
-	enum ck_dtype t = ck_dtype_from_native(e->dtype);
-	uint64_t element = ck_dtype_info(t)->size, need;
-
-	if (!e->shape_ok)
-		return "has an impossible shape";
-	if (e->nslices)
-		return NULL; /* the rest is in its slices' entries */
-	if (e->offset < 0 || e->size < 0 || e->offset > INT64_MAX - e->size)
-		return "lies at an impossible place";
-	if (e->shard_id < 0 || (uint32_t)e->shard_id >= num_shards)
-		return "lies in a shard that the checkpoint does not have";
-	if (element && (!ck_mul_u64(e->elements, element, &need) || need != (uint64_t)e->size))
-		return "has a size that does not fit its dtype and shape";
-	/* Every string takes a length of a byte at least; four bytes of checksum follow. */
-	if (t == CK_DT_STRING && (e->elements || e->size) &&
-	    ((uint64_t)e->size < 4 || e->elements > (uint64_t)e->size - 4))
-		return "is too small for its number of strings";
-	return NULL;
 }
 
 static int load_entry(void *arg, uint64_t block, struct ck_span key, struct ck_span value,
@@ -87,16 +44,9 @@ static int load_entry(void *arg, uint64_t block, struct ck_span key, struct ck_s
 	const char *fault;
 	int r;
 
-	if (!l->header_seen) {
-		if (key.n)
-			return ck_fail(err, CK_CORRUPT, EIO,
-				       "%s: damaged at byte %" PRIu64 ": the first entry is not "
-				       "the header: restore it from a backup or save it again",
-				       l->path, block);
-		return load_header(l, value, err);
-	}
-	fault = ck_tf_entry_parse(value, e) ? entry_fault(e, l->b.m->num_shards) :
-					      "has an entry that cannot be read";
+	if (!l->header_seen)
+		return load_header(l, block, key, value, err);
+	fault = ck_tf_entry_check(value, l->b.m->num_shards, e);
 	if (!e->shape_ok || (fault && e->nslices))
 		e->rank = e->nslices = 0; /* listed as damaged, without a shape */
 	v.native = e->dtype;
@@ -257,9 +207,7 @@ int ck_tf_bundle_load(struct ck_model *m, struct ck_source *index,
 	ck_builder_init(&l->b, m, force);
 	r = ck_table_walk(index, &v, err);
 	if (r == 0 && !l->header_seen)
-		r = ck_fail(err, CK_CORRUPT, EIO,
-			    "%s: damaged: it holds no header: restore it from a backup or save "
-			    "it again", l->path);
+		r = ck_tf_header_missing(l->path, err);
 	if (r == 0)
 		r = ck_tf_slices_resolve(&l->slices, &l->b, err);
 	if (r == 0)

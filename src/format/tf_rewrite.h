@@ -2,11 +2,12 @@
  * tf_rewrite.h - a bundle's new index: the old one with some variables changed.
  *
  * The old index is walked from front to back and written out again; nothing but the changes is
- * held in memory. Entries that no change touches are copied as they are, with fields that this
- * program does not know; the header likewise, but for the number of shards. What is written new is
- * encoded as TensorFlow's writer would (tensor_bundle.cc: proto3, fields in rising order, zeros
- * left out, the shape always there). An index without changes comes out byte for byte as
- * TensorFlow wrote it, where it was written uncompressed.
+ * held in memory (tf_plan.h; a walk before finds the entries that they name). Entries that no
+ * change touches are copied as they are, with fields that this program does not know; the header
+ * likewise, but for the number of shards. What is written new is encoded as TensorFlow's writer
+ * would (tensor_bundle.cc: proto3, fields in rising order, zeros left out, the shape always
+ * there). An index without changes comes out byte for byte as TensorFlow wrote it, where it was
+ * written uncompressed.
  */
 #ifndef CK_FORMAT_TF_REWRITE_H
 #define CK_FORMAT_TF_REWRITE_H
@@ -25,14 +26,14 @@ struct ck_tf_place {
 
 /* One stored slice of a partitioned variable gets a new place. */
 struct ck_tf_slice_place {
-	uint32_t slice; /* number of the slice, as the variable's entry lists them */
+	uint32_t slice; /* number of the slice, as a model counts them from ck_var.offset on */
 	struct ck_tf_place place;
 };
 
 /* One variable that is not as it was. */
 struct ck_tf_change {
 	struct ck_span old_name; /* its name in the old index; p == NULL: it was not there */
-	struct ck_span new_name; /* p == NULL: it is deleted */
+	struct ck_span new_name; /* p == NULL: it is deleted; not empty */
 
 	/* What becomes of its entry: kept as it is (a rename); kept but for a new place (bytes
 	 * changed, for a partitioned variable those of some slices); or written new. */
@@ -59,9 +60,15 @@ struct ck_tf_rewrite {
 };
 
 /*
- * Writes the new index to sink. Errors: -EEXIST (CK_PUBLISH, names it) where two variables would
- * have one name, -ENOENT where old_name is not in the old index, CK_CORRUPT from the old index,
- * and what the sink answers.
+ * Writes the new index to sink. Errors, with which the sink may have got a part of it:
+ *
+ *   CK_PUBLISH -EEXIST  two variables would have one name; names both
+ *   CK_PUBLISH -ENOENT  old_name is no variable of the old index
+ *   CK_PUBLISH -EINVAL  a change that cannot be: a size that does not fit the shape, a shard out of
+ *                       range, an old_name changed twice, a place for what is in slices
+ *   CK_CORRUPT, CK_UNSUPPORTED, CK_FOREIGN  as ck_tf_bundle_load() has them without force; a
+ *                       damaged entry is in nobody's way if it is deleted or written new
+ *   what the sink answers
  */
 int ck_tf_rewrite(const struct ck_tf_rewrite *r, const struct ck_sink *sink, struct ck_err *err);
 

@@ -62,3 +62,19 @@ void ck_tf_slice_key(struct ck_span name, const struct ck_tf_slice *s, struct ck
 		ck_tf_put_signed(s->length[i], out);
 	}
 }
+
+bool ck_tf_slice_key_name(struct ck_span key, struct ck_buf *out)
+{
+	if (!key.n || key.p[0] != 0x00)
+		return false;
+	for (size_t i = 1; i + 1 < key.n; i++) {
+		uint8_t c = key.p[i];
+
+		if (c == 0x00 && key.p[i + 1] == 0x01)
+			return true;
+		if ((c == 0x00 || c == 0xff) && (key.p[++i] ^ c) != 0xff)
+			return false;
+		ck_buf_char(out, (char)c);
+	}
+	return false;
+}

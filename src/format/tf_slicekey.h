@@ -18,6 +18,10 @@
 /* Appends the key to *out. */
 void ck_tf_slice_key(struct ck_span name, const struct ck_tf_slice *s, struct ck_buf *out);
 
+/* Appends the name that a key of this form begins with; false (with part of a name appended) where
+ * it has none. What follows the name is not looked at. */
+bool ck_tf_slice_key_name(struct ck_span key, struct ck_buf *out);
+
 /* Appends v in the signed ordered code (exposed for its test). */
 void ck_tf_put_signed(int64_t v, struct ck_buf *out);
 

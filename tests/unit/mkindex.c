@@ -172,3 +172,57 @@ void mkindex_done(struct mkindex *t)
 	ck_buf_done(&t->handles);
 	ck_buf_done(&t->last);
 }
+
+static int collect(void *arg, const void *p, size_t n, struct ck_err *err)
+{
+	struct ck_buf *file = arg;
+
+	(void)err;
+	ck_buf_add(file, p, n);
+	return 0;
+}
+
+struct ck_sink mkindex_sink(struct ck_buf *file)
+{
+	return (struct ck_sink){ .write = collect, .arg = file };
+}
+
+struct ck_buf *mkrows_add(struct mkrows *t, const void *key, size_t n)
+{
+	t->v = realloc(t->v, (t->n + 1) * sizeof(*t->v));
+	if (!t->v)
+		abort();
+	t->v[t->n] = (struct mkrow){ 0 };
+	ck_buf_add(&t->v[t->n].key, key, n);
+	return &t->v[t->n++].value;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct mkrow *x = a, *y = b;
+
+	return ck_span_cmp(ck_span(x->key.p, x->key.n), ck_span(y->key.p, y->key.n));
+}
+
+void mkrows_finish(struct mkrows *t, struct ck_buf *file)
+{
+	struct ck_sink sink = mkindex_sink(file);
+	struct ck_table_writer *w;
+
+	if (ck_table_writer_new(&sink, &w, NULL) < 0)
+		abort();
+	if (t->n)
+		qsort(t->v, t->n, sizeof(*t->v), by_key);
+	for (size_t i = 0; i < t->n; i++) {
+		if (ck_table_writer_add(w, ck_span(t->v[i].key.p, t->v[i].key.n),
+					ck_span(t->v[i].value.p, t->v[i].value.n), NULL) < 0)
+			abort();
+		ck_buf_done(&t->v[i].key);
+		ck_buf_done(&t->v[i].value);
+	}
+	if (ck_table_writer_finish(w, NULL) < 0)
+		abort();
+	ck_table_writer_free(w);
+	free(t->v);
+	*t = (struct mkrows){ 0 };
+}

@@ -7,7 +7,7 @@
 #ifndef CK_TESTS_MKINDEX_H
 #define CK_TESTS_MKINDEX_H
 
-#include "util/buf.h"
+#include "format/table_write.h"
 
 struct mkindex {
 	struct ck_buf file;
@@ -31,6 +31,24 @@ void mkindex_cut(struct mkindex *t);
 /* Ends the file; its bytes are t->file. */
 void mkindex_end(struct mkindex *t);
 void mkindex_done(struct mkindex *t);
+
+/* Entries in any order, of which the writer under test makes a table. */
+struct mkrow {
+	struct ck_buf key, value;
+};
+
+struct mkrows {
+	struct mkrow *v;
+	size_t n;
+};
+
+/* Adds an entry; answers with its value, to be filled before the next is added. */
+struct ck_buf *mkrows_add(struct mkrows *t, const void *key, size_t n);
+/* Sorts the entries, appends the table to *file, and forgets them. */
+void mkrows_finish(struct mkrows *t, struct ck_buf *file);
+
+/* Where a table writer's bytes are collected. */
+struct ck_sink mkindex_sink(struct ck_buf *file);
 
 /* Protocol buffer fields. */
 void put_varint_field(struct ck_buf *b, unsigned number, uint64_t value);

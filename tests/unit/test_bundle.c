@@ -53,7 +53,8 @@ static void test_ordered_code(void)
 static void test_slice_key(void)
 {
 	static struct ck_tf_slice s = { .rank = 2, .start = { 0, 0 }, .length = { CK_TF_FULL, 5 } };
-	struct ck_buf ck_auto_buf out = CK_BUF_INIT;
+	struct ck_buf ck_auto_buf out = CK_BUF_INIT, name = CK_BUF_INIT;
+	struct ck_span key;
 
 	ck_tf_slice_key(ck_span("foo", 3), &s, &out);
 	tap_is_str(hex(out.p, out.n), "00666f6f00010102807f8085", "key of foo [all, 0..5)");
@@ -65,6 +66,15 @@ static void test_slice_key(void)
 	s = (struct ck_tf_slice){ .rank = 0 };
 	ck_tf_slice_key(ck_span("\0\xff", 2), &s, &out);
 	tap_is_str(hex(out.p, out.n), "0000ffff00000100", "bytes 00 and ff in a name are escaped");
+	key = ck_span(out.p, out.n);
+	tap_ok(ck_tf_slice_key_name(key, &name) && name.n == 2 && memcmp(name.p, "\0\xff", 2) == 0,
+	       "and found again in the key");
+	tap_ok(!ck_tf_slice_key_name(ck_span("\0a\0", 3), &name) &&
+		       !ck_tf_slice_key_name(ck_span("\0\xff\1\0\1", 5), &name) &&
+		       !ck_tf_slice_key_name(ck_span("\0\0\2\0\1", 5), &name) &&
+		       !ck_tf_slice_key_name(ck_span("a\0\1", 3), &name) &&
+		       !ck_tf_slice_key_name(ck_span("\0", 1), &name),
+	       "keys of another form have no name");
 }
 
 static void test_messages(void)
@@ -361,7 +371,7 @@ static void refuse_slices(const char *what, const int64_t (*slices)[2], unsigned
 
 int main(void)
 {
-	tap_plan(18 + 3 + 9 + 10 + 26 + 9 + 6);
+	tap_plan(18 + 5 + 9 + 10 + 26 + 9 + 6);
 	test_ordered_code();
 	test_slice_key();
 	test_messages();
