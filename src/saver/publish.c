@@ -164,9 +164,9 @@ static int commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	rec.paths = calloc(x->commit.nremove + 1, sizeof(*rec.paths));
 	if (!rec.paths)
 		return ck_fail_nomem(err, s->prefix);
-	rec.paths[rec.npaths++] = ck_span(x->commit.index_tmp, strlen(x->commit.index_tmp));
+	rec.paths[rec.npaths++] = ck_file_name(x->commit.index_tmp);
 	for (uint32_t i = 0; i < x->commit.nremove; i++)
-		rec.paths[rec.npaths++] = ck_span(x->commit.remove[i], strlen(x->commit.remove[i]));
+		rec.paths[rec.npaths++] = ck_file_name(x->commit.remove[i]);
 	r = ck_journal_append(s->journal, &rec, NULL, err);
 	free(rec.paths);
 	if (r < 0)

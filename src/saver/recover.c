@@ -30,18 +30,28 @@ struct look {
 	uint64_t edits;
 };
 
-static char *copy_span(struct ck_span s)
+/* Names in a journal are of files beside the prefix, and begin like it: nothing else is ever
+ * removed or renamed. */
+static bool is_ours(const struct ck_stage *s, struct ck_span name)
 {
-	return strndup(s.p ? (const char *)s.p : "", s.n);
+	struct ck_span base = ck_file_name(s->prefix);
+
+	return name.n > base.n && memcmp(name.p, base.p, base.n) == 0 && name.p[base.n] == '.' &&
+	       !memchr(name.p, '/', name.n) && !memchr(name.p, '\0', name.n);
 }
 
-/* Names in a journal are of files beside the prefix: nothing else is ever removed or renamed. */
-static bool is_ours(const struct ck_stage *s, struct ck_span path)
+/* The path of such a name; NULL when out of memory. */
+static char *path_of(const struct ck_stage *s, struct ck_span name)
 {
-	size_t n = strlen(s->prefix);
+	size_t folder = strlen(s->prefix) - ck_file_name(s->prefix).n;
+	struct ck_buf b = CK_BUF_INIT;
 
-	return path.n > n && memcmp(path.p, s->prefix, n) == 0 && path.p[n] == '.' &&
-	       !memchr(path.p + n, '/', path.n - n) && !memchr(path.p, '\0', path.n);
+	ck_buf_add(&b, s->prefix, folder);
+	ck_buf_add(&b, name.p, name.n);
+	if (!ck_buf_failed(&b))
+		return b.p;
+	ck_buf_done(&b);
+	return NULL;
 }
 
 static int keep_prepared(struct look *l, const struct ck_record *r)
@@ -52,7 +62,7 @@ static int keep_prepared(struct look *l, const struct ck_record *r)
 		return -ENOMEM;
 	l->prepared = p;
 	for (uint32_t i = 0; i < r->npaths; i++)
-		if (is_ours(l->s, r->paths[i]) && !(p[l->nprepared++] = copy_span(r->paths[i])))
+		if (is_ours(l->s, r->paths[i]) && !(p[l->nprepared++] = path_of(l->s, r->paths[i])))
 			return -ENOMEM;
 	return 0;
 }
@@ -65,7 +75,7 @@ static int keep_commit(struct look *l, const struct ck_record *r, struct ck_err 
 	if (!r->npaths)
 		return ck_fail(err, CK_CORRUPT, EIO, "its COMMIT names no index");
 	c->index_path = strdup(l->s->index_path);
-	c->index_tmp = copy_span(r->paths[0]);
+	c->index_tmp = path_of(l->s, r->paths[0]);
 	c->remove = calloc(r->npaths, sizeof(*c->remove));
 	c->patches = calloc(r->npatches + 1, sizeof(*c->patches));
 	c->files = calloc(r->npatches + 1, sizeof(*c->files));
@@ -74,7 +84,7 @@ static int keep_commit(struct look *l, const struct ck_record *r, struct ck_err 
 	for (uint32_t i = 0; i < r->npaths; i++) {
 		if (!is_ours(l->s, r->paths[i]))
 			return ck_fail(err, CK_CORRUPT, EIO, "its COMMIT names foreign files");
-		if (i && !(c->remove[c->nremove++] = copy_span(r->paths[i])))
+		if (i && !(c->remove[c->nremove++] = path_of(l->s, r->paths[i])))
 			return ck_fail_nomem(err, l->s->prefix);
 	}
 	if (r->npatches)

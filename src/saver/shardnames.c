@@ -20,6 +20,14 @@
 
 #define MORE_MAX 1000 /* numbers tried where names are taken */
 
+struct ck_span ck_file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	path = slash ? slash + 1 : path;
+	return ck_span(path, strlen(path));
+}
+
 char *ck_shard_name(const char *prefix, uint32_t id, uint32_t num)
 {
 	struct ck_buf b = CK_BUF_INIT;
@@ -88,7 +96,7 @@ static int log_prepare(struct ck_stage *s, struct ck_publish *x, struct ck_err *
 	if (!rec.paths)
 		return ck_fail_nomem(err, s->prefix);
 	for (uint32_t i = 0; i < x->nmade; i++)
-		rec.paths[rec.npaths++] = ck_span(x->made[i], strlen(x->made[i]));
+		rec.paths[rec.npaths++] = ck_file_name(x->made[i]);
 	r = ck_journal_append(s->journal, &rec, NULL, err);
 	if (r == 0)
 		r = ck_journal_sync(s->journal, err);

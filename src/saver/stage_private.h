@@ -521,6 +521,7 @@ bool ck_stage_is_stale_locked(struct ck_stage *s);
 /* shardnames.c: names of files, and those made before COMMIT. */
 int ck_layout_make(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 void ck_layout_undo(struct ck_stage *s, struct ck_publish *x);
+struct ck_span ck_file_name(const char *path); /* without the folder, as records have it */
 char *ck_shard_name(const char *prefix, uint32_t id, uint32_t num); /* NULL: out of memory */
 /* rebase.c: what was staged is what is published. */
 int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
