@@ -645,6 +645,7 @@ struct session {
 	uint64_t ids[64]; /* TRUNCATEs with these sizes were appended, in this order */
 	unsigned n;
 	unsigned durable; /* so many of them were promised */
+	bool settled; /* the last thing that was done is a sync that succeeded */
 	bool created;
 	bool maybe_committed;
 	bool committed;
@@ -659,13 +660,15 @@ static void append_id(struct session *s, uint64_t id)
 		r.type = CK_REC_WRITE;
 		r.data = ck_span(large, sizeof(large));
 	}
+	s->settled = false;
 	if (ck_journal_append(s->j, &r, NULL, NULL) == 0)
 		s->ids[s->n++] = id;
 }
 
 static void sync_session(struct session *s)
 {
-	if (ck_journal_sync(s->j, NULL) == 0)
+	s->settled = ck_journal_sync(s->j, NULL) == 0;
+	if (s->settled)
 		s->durable = s->n;
 }
 
@@ -676,14 +679,15 @@ static void commit_session(struct session *s)
 	struct ck_record r;
 
 	make_record(made_records() - 1, &r);
+	s->settled = false;
 	if (ck_journal_append(s->j, &r, NULL, NULL) < 0)
 		return;
 	s->maybe_committed = true;
-	if (ck_journal_sync(s->j, NULL) == 0) {
+	sync_session(s);
+	s->committed = s->settled;
+	if (!s->settled && ck_journal_unappend(s->j, at, chain, NULL) == 0) {
 		s->durable = s->n;
-		s->committed = true;
-	} else if (ck_journal_unappend(s->j, at, chain, NULL) == 0) {
-		s->durable = s->n;
+		s->settled = true;
 		s->maybe_committed = false;
 	}
 }
@@ -742,7 +746,7 @@ static bool holds(struct memdisk *d, const struct session *s, bool strict)
 		return !s->created && (r == 0 || r == -ENOENT);
 	for (unsigned i = 0; i < f.n && i < s->n; i++)
 		ok &= f.ids[i] == s->ids[i];
-	ok &= f.n >= s->durable && f.n <= s->n + (strict ? 0 : 1);
+	ok &= f.n >= s->durable && f.n <= s->n + (strict || s->settled ? 0 : 1);
 	if (s->committed)
 		ok &= scan.committed;
 	if (!s->maybe_committed)
