@@ -10,7 +10,8 @@ EXTRA_DIST += \
 	%D%/bench/mkbundle.c \
 	%D%/bench/readers.c \
 	%D%/bench/run.sh \
-	doc/ARCHITECTURE.md
+	doc/ARCHITECTURE.md \
+	doc/format-journal.md
 
 dist_man_MANS = doc/ckptctl.1
 if WITH_FUSE

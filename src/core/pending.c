@@ -282,8 +282,9 @@ static bool at_rest(const struct ck_vfs *vfs, const struct ck_pending *p)
 {
 	struct ck_journal_scan s;
 
-	return p->journal_path && ck_journal_scan(vfs, p->journal_path, NULL, NULL, &s, NULL) == 0 &&
-	       s.has_base && s.salt == p->salt && s.committed == p->committed;
+	return p->journal_path &&
+	       ck_journal_scan(vfs, p->journal_path, NULL, NULL, &s, NULL) == 0 && s.has_base &&
+	       s.salt == p->salt && s.committed == p->committed;
 }
 
 int ck_pending_open(const struct ck_vfs *vfs, const char *prefix, struct ck_pending *ret,

@@ -74,10 +74,14 @@ typedef int ck_journal_fn(void *arg, uint64_t at, const struct ck_record *r, str
 int ck_journal_scan(const struct ck_vfs *vfs, const char *path, ck_journal_fn *fn, void *arg,
 		    struct ck_journal_scan *ret, struct ck_err *err);
 
-/* Opens a scanned journal to append to it; cuts off what lies behind `end` (and syncs, if that
- * was anything). end: scan->end, or an earlier record's start with the chain of the one before it
- * (and committed false). Nothing counts as durable until the first sync, which also makes the name
- * durable. -ESTALE (CK_BUSY) where the file is not the one that was scanned. */
+/* The same of the records before byte `end` alone, as if the file ended there: for resuming from
+ * where an earlier record begins. */
+int ck_journal_scan_until(const struct ck_vfs *vfs, const char *path, uint64_t end,
+			  struct ck_journal_scan *ret, struct ck_err *err);
+
+/* Opens a scanned journal to append to it; cuts off what lies behind scan->end (and syncs, if that
+ * was anything). Nothing counts as durable until the first sync, which also makes the name durable.
+ * -ESTALE (CK_BUSY) where the file is not the one that was scanned. */
 int ck_journal_resume(const struct ck_vfs *vfs, const char *path,
 		      const struct ck_journal_scan *scan, struct ck_journal **ret,
 		      struct ck_err *err);

@@ -278,32 +278,29 @@ static int scan(const char *path, struct window *w, ck_journal_fn *fn, void *arg
 	return 0;
 }
 
-int ck_journal_scan(const struct ck_vfs *vfs, const char *path, ck_journal_fn *fn, void *arg,
-		    struct ck_journal_scan *ret, struct ck_err *err)
+static int scan_file(const struct ck_vfs *vfs, const char *path, uint64_t end, ck_journal_fn *fn,
+		     void *arg, struct ck_journal_scan *ret, struct ck_err *err)
 {
 	struct ck_journal_scan s = { 0 };
 	struct window w = { 0 };
 	struct ck_vstat st;
 	int r = vfs->stat(vfs, path, &st);
 
-	if (r == -ENOENT || r == -ENOTDIR)
-		return ck_fail(err, CK_MISSING, ENOENT, "%s: there is no such journal", path);
-	if (r < 0)
-		return ck_journal_unread(path, "examining", r, err);
-	if (!S_ISREG(st.mode)) /* and opening it might wait for ever */
+	if (r == 0 && !S_ISREG(st.mode)) /* and opening it might wait for ever */
 		return ck_fail(err, CK_FOREIGN, EINVAL,
 			       "%s: is not a regular file, and so no journal: move it out of the "
 			       "way", path);
-	r = ck_vfs_open(vfs, path, O_RDONLY, 0, &w.f);
-	if (r == -ENOENT)
+	if (r == 0)
+		r = ck_vfs_open(vfs, path, O_RDONLY, 0, &w.f);
+	if (r == -ENOENT || r == -ENOTDIR)
 		return ck_fail(err, CK_MISSING, ENOENT, "%s: there is no such journal", path);
-	if (r < 0)
-		return ck_journal_unread(path, "opening", r, err);
-	r = w.f->vfs->fstat(w.f, &st);
+	if (r == 0)
+		r = w.f->vfs->fstat(w.f, &st);
 	if (r < 0) {
-		ck_journal_unread(path, "examining", r, err);
+		ck_journal_unread(path, "opening", r, err);
 	} else {
-		w.size = s.size = st.size;
+		s.size = st.size;
+		w.size = st.size < end ? st.size : end;
 		r = scan(path, &w, fn, arg, &s, err);
 	}
 	ck_vfs_close(w.f);
@@ -311,4 +308,16 @@ int ck_journal_scan(const struct ck_vfs *vfs, const char *path, ck_journal_fn *f
 	if (r == 0)
 		*ret = s;
 	return r;
+}
+
+int ck_journal_scan(const struct ck_vfs *vfs, const char *path, ck_journal_fn *fn, void *arg,
+		    struct ck_journal_scan *ret, struct ck_err *err)
+{
+	return scan_file(vfs, path, UINT64_MAX, fn, arg, ret, err);
+}
+
+int ck_journal_scan_until(const struct ck_vfs *vfs, const char *path, uint64_t end,
+			  struct ck_journal_scan *ret, struct ck_err *err)
+{
+	return scan_file(vfs, path, end, NULL, NULL, ret, err);
 }

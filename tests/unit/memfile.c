@@ -69,7 +69,8 @@ static int fault(struct memdisk *d)
 	}
 	d->interrupted = false;
 	d->calls++;
-	if (d->fail_at && (d->calls == d->fail_at || (d->fail_on && d->calls > d->fail_at)))
+	if (d->calls == d->fail_at || d->calls == d->fail_also ||
+	    (d->fail_on && d->fail_at && d->calls > d->fail_at))
 		return -d->fail_errno;
 	return 0;
 }
@@ -510,5 +511,5 @@ void memdisk_crash(struct memdisk *d, enum memdisk_loss keep, unsigned seed)
 		n->seen = n->disk;
 		n->dirty = false;
 	}
-	d->fail_at = 0;
+	d->fail_at = d->fail_also = 0;
 }

@@ -21,8 +21,8 @@ struct memdisk {
 	uint64_t last_ino;
 
 	unsigned calls; /* those that can fail */
-	unsigned fail_at; /* which of them does; 0: none */
-	bool fail_on; /* and all after it */
+	unsigned fail_at, fail_also; /* which of them do; 0: none */
+	bool fail_on; /* and all after fail_at */
 	int fail_errno; /* positive */
 	bool drops; /* a failed sync also has bytes read from the disk again */
 	size_t most; /* bytes that one call reads or writes; 0: all */

@@ -367,7 +367,6 @@ static void test_resume(void)
 	struct ck_err err;
 	struct seen seen;
 	bool appended = true;
-	uint32_t chain = 0;
 
 	ck_journal_close(j, false, NULL);
 	ck_vfs_open(&d->vfs, PATH, O_RDWR, 0, &f);
@@ -386,12 +385,9 @@ static void test_resume(void)
 	tap_ok(scan(d, &seen, &s, &err) == 0 && seen.same && seen.n == made_records(),
 	       "all of it is there");
 
-	/* From an earlier record on. */
-	s.end = seen.at[3];
-	s.committed = false;
-	ck_journal_scan(&d->vfs, PATH, NULL, NULL, &(struct ck_journal_scan){ 0 }, NULL);
-	memcpy(&chain, memdisk_get(d, PATH).p + seen.at[2] + 8, 4);
-	s.chain = ck_le32((const uint8_t *)&chain);
+	tap_ok(ck_journal_scan_until(&d->vfs, PATH, seen.at[3], &s, NULL) == 0 && s.records == 3 &&
+		       s.end == seen.at[3] && s.size > s.end && !s.committed,
+	       "the first three alone");
 	ck_journal_resume(&d->vfs, PATH, &s, &j, NULL);
 	for (unsigned i = 3; make_record(i, &r) && i < 8; i++)
 		ck_journal_append(j, &r, NULL, NULL);
@@ -450,7 +446,7 @@ static void test_failed_append(void)
 	struct ck_err err = CK_ERR_INIT;
 	struct seen seen;
 
-	make_record(2, &r);
+	make_record(3, &r); /* the large one */
 	d->calls = 0;
 	d->fail_at = 1;
 	d->fail_errno = ENOSPC;
@@ -458,11 +454,13 @@ static void test_failed_append(void)
 	       "%s", err.text);
 	tap_ok(memdisk_get(d, PATH).n == size && ck_journal_size(j) == size, "all is as it was");
 	d->calls = 0;
+	d->fail_at = 2;
 	d->fail_on = true;
 	ck_journal_append(j, &r, NULL, NULL);
 	tap_ok(memdisk_get(d, PATH).n > size && ck_journal_size(j) == size,
 	       "if cutting fails as well, something is left");
 	d->fail_on = false;
+	make_record(2, &r);
 	tap_ok(ck_journal_append(j, &r, NULL, NULL) == 0, "the next append takes it away");
 	tap_ok(scan(d, &seen, &s, &err) == 0 && seen.same && seen.n == 3 && s.end == s.size,
 	       "and is right");
@@ -480,6 +478,37 @@ static void test_failed_append(void)
 	       "and is right");
 	ck_journal_close(j, false, NULL);
 	memdisk_free(d);
+}
+
+/* A record that could not be cut off is left to a sync, in which another call fails in its turn. */
+static void test_failed_copy(void)
+{
+	bool kept = true;
+
+	for (unsigned n = 2; n < 16; n++) {
+		struct memdisk *d = memdisk_new();
+		struct ck_journal *j = make(d, 4);
+		struct ck_journal_scan s;
+		struct ck_record r;
+		struct ck_err err;
+		struct seen seen;
+
+		make_record(4, &r);
+		d->calls = 0;
+		d->fail_at = 1;
+		d->fail_on = true;
+		ck_journal_append(j, &r, NULL, NULL);
+		d->calls = 0;
+		d->fail_on = false;
+		d->fail_also = n;
+		if (ck_journal_sync(j, NULL) < 0)
+			kept &= ck_journal_sync(j, NULL) == 0;
+		ck_journal_close(j, false, NULL);
+		memdisk_crash(d, MEMDISK_NONE, 0);
+		kept &= scan(d, &seen, &s, &err) == 0 && seen.same && seen.n == 4;
+		memdisk_free(d);
+	}
+	tap_ok(kept, "whatever fails in a copy, the next one is made");
 }
 
 static void test_failed_sync(bool drops)
@@ -616,6 +645,7 @@ struct session {
 	uint64_t ids[64]; /* TRUNCATEs with these sizes were appended, in this order */
 	unsigned n;
 	unsigned durable; /* so many of them were promised */
+	bool settled; /* the last thing that was done is a sync that succeeded */
 	bool created;
 	bool maybe_committed;
 	bool committed;
@@ -630,13 +660,15 @@ static void append_id(struct session *s, uint64_t id)
 		r.type = CK_REC_WRITE;
 		r.data = ck_span(large, sizeof(large));
 	}
+	s->settled = false;
 	if (ck_journal_append(s->j, &r, NULL, NULL) == 0)
 		s->ids[s->n++] = id;
 }
 
 static void sync_session(struct session *s)
 {
-	if (ck_journal_sync(s->j, NULL) == 0)
+	s->settled = ck_journal_sync(s->j, NULL) == 0;
+	if (s->settled)
 		s->durable = s->n;
 }
 
@@ -647,14 +679,15 @@ static void commit_session(struct session *s)
 	struct ck_record r;
 
 	make_record(made_records() - 1, &r);
+	s->settled = false;
 	if (ck_journal_append(s->j, &r, NULL, NULL) < 0)
 		return;
 	s->maybe_committed = true;
-	if (ck_journal_sync(s->j, NULL) == 0) {
+	sync_session(s);
+	s->committed = s->settled;
+	if (!s->settled && ck_journal_unappend(s->j, at, chain, NULL) == 0) {
 		s->durable = s->n;
-		s->committed = true;
-	} else if (ck_journal_unappend(s->j, at, chain, NULL) == 0) {
-		s->durable = s->n;
+		s->settled = true;
 		s->maybe_committed = false;
 	}
 }
@@ -707,11 +740,13 @@ static bool holds(struct memdisk *d, const struct session *s, bool strict)
 	int r = ck_journal_scan(&d->vfs, PATH, collect, &f, &scan, &err);
 	bool ok = true;
 
+	if (strict && !s->created)
+		return r == -ENOENT;
 	if (r < 0 || !scan.has_base)
 		return !s->created && (r == 0 || r == -ENOENT);
 	for (unsigned i = 0; i < f.n && i < s->n; i++)
 		ok &= f.ids[i] == s->ids[i];
-	ok &= f.n >= s->durable && f.n <= s->n + (strict ? 0 : 1);
+	ok &= f.n >= s->durable && f.n <= s->n + (strict || s->settled ? 0 : 1);
 	if (s->committed)
 		ok &= scan.committed;
 	if (!s->maybe_committed)
@@ -731,37 +766,67 @@ static unsigned calls_of_session(void)
 	return calls;
 }
 
+/* A session in which calls fail as d has been told, and then the power. */
+static bool survives(struct memdisk *d, unsigned loss, bool strict)
+{
+	struct session s;
+	bool ok;
+
+	run_session(d, &s);
+	ok = !memdisk_get(d, PATH ".new").p || d->fail_on || d->fail_also;
+	d->fail_at = d->fail_also = 0;
+	if (loss > 1)
+		memdisk_crash(d, MEMDISK_SOME, loss);
+	else if (loss)
+		memdisk_crash(d, MEMDISK_NONE, 0);
+	ok &= holds(d, &s, strict && !loss);
+	memdisk_free(d);
+	return ok;
+}
+
 static void test_every_call(bool on, bool drops, int errnum)
 {
 	/* Making a failure good takes calls of its own, which fail in their turn. */
 	unsigned calls = calls_of_session() + 12, tried = 0, wrong = 0;
 
 	for (unsigned n = 1; n <= calls; n++) {
-		for (unsigned loss = 0; loss < 12; loss++) {
+		for (unsigned loss = 0; loss < 12; loss++, tried++) {
 			struct memdisk *d = memdisk_new();
-			struct session s;
 
 			d->fail_at = n;
 			d->fail_on = on;
 			d->fail_errno = errnum;
 			d->drops = drops;
-			run_session(d, &s);
-			d->fail_at = 0;
-			if (loss > 1)
-				memdisk_crash(d, MEMDISK_SOME, loss);
-			else if (loss)
-				memdisk_crash(d, MEMDISK_NONE, 0);
 			/* A record that failed may be left only where cutting failed as well. */
-			if (!holds(d, &s, !on && loss == 0 && !drops)) {
+			if (!survives(d, loss, !on && !drops)) {
 				wrong++;
 				printf("# call %u, loss %u: wrong\n", n, loss);
 			}
-			tried++;
-			memdisk_free(d);
 		}
 	}
 	tap_ok(!wrong && calls > 30, "%s at every call%s%s: %u ends", strerror(errnum),
 	       on ? " and all that follow" : "", drops ? ", pages dropped" : "", tried);
+}
+
+static void test_every_two_calls(void)
+{
+	unsigned calls = calls_of_session() + 20, tried = 0, wrong = 0;
+
+	for (unsigned n = 1; n <= calls; n++) {
+		for (unsigned m = n + 1; m <= calls; m++) {
+			for (unsigned loss = 0; loss < 4; loss++, tried++) {
+				struct memdisk *d = memdisk_new();
+
+				d->fail_at = n;
+				d->fail_also = m;
+				if (!survives(d, loss, false)) {
+					wrong++;
+					printf("# calls %u and %u, loss %u: wrong\n", n, m, loss);
+				}
+			}
+		}
+	}
+	tap_ok(!wrong && calls > 40, "any two calls: %u ends", tried);
 }
 
 /* --- dump, set aside -------------------------------------------------------------------------- */
@@ -851,7 +916,7 @@ static void test_aside(void)
 
 int main(void)
 {
-	tap_plan(89);
+	tap_plan(92);
 	test_all_types();
 	test_data_at();
 	test_callback();
@@ -863,6 +928,7 @@ int main(void)
 	test_resume();
 	test_resume_names();
 	test_failed_append();
+	test_failed_copy();
 	test_failed_sync(false);
 	test_failed_sync(true);
 	test_failed_sync_and_death();
@@ -873,6 +939,7 @@ int main(void)
 	test_every_call(true, false, EIO);
 	test_every_call(false, true, EIO);
 	test_every_call(true, true, EIO);
+	test_every_two_calls();
 	test_dump();
 	test_aside();
 	return tap_done();
