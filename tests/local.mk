@@ -32,14 +32,14 @@ SAN_TESTS_ENVIRONMENT = \
 check_LIBRARIES = %D%/libtest.a
 %C%_libtest_a_SOURCES = \
 	%D%/unit/memfile.c \
-	%D%/unit/mkindex.c \
-	%D%/unit/mkrecord.c \
-	%D%/unit/repair.c \
 	%D%/unit/memfile.h \
+	%D%/unit/mkindex.c \
 	%D%/unit/mkindex.h \
+	%D%/unit/mkrecord.c \
+	%D%/unit/mkrecord.h \
 	%D%/unit/nomem.c \
 	%D%/unit/nomem.h \
-	%D%/unit/mkrecord.h \
+	%D%/unit/repair.c \
 	%D%/unit/repair.h \
 	%D%/unit/tap.h
 LDADD = %D%/libtest.a $(CKPT_LIBS)
@@ -53,28 +53,25 @@ check_PROGRAMS += $(test_tools)
 
 unit_tests = \
 	%D%/unit/test_bundle \
-	%D%/unit/test_extmap \
 	%D%/unit/test_encode \
+	%D%/unit/test_extmap \
 	%D%/unit/test_join \
 	%D%/unit/test_journal \
 	%D%/unit/test_meta \
 	%D%/unit/test_names \
 	%D%/unit/test_pending \
-	%D%/unit/test_record \
 	%D%/unit/test_progress \
+	%D%/unit/test_record \
 	%D%/unit/test_rewrite \
 	%D%/unit/test_show \
 	%D%/unit/test_sniff \
 	%D%/unit/test_source \
-	%D%/unit/test_table \
-	%D%/unit/test_util \
-	%D%/unit/test_vfs
 	%D%/unit/test_space \
 	%D%/unit/test_table \
-	%D%/unit/test_util \
-	%D%/unit/test_varmeta
 	%D%/unit/test_table_write \
-	%D%/unit/test_util
+	%D%/unit/test_util \
+	%D%/unit/test_varmeta \
+	%D%/unit/test_vfs
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 # These have memory run out.
@@ -106,12 +103,11 @@ crash_lab = \
 fuzz_replays = \
 	%D%/fuzz/fuzz_block \
 	%D%/fuzz/fuzz_index \
+	%D%/fuzz/fuzz_journal \
 	%D%/fuzz/fuzz_messages \
 	%D%/fuzz/fuzz_quarantine \
+	%D%/fuzz/fuzz_rewrite \
 	%D%/fuzz/fuzz_varmeta
-	%D%/fuzz/fuzz_journal \
-	%D%/fuzz/fuzz_messages
-	%D%/fuzz/fuzz_rewrite
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 %C%_fuzz_fuzz_block_SOURCES = %D%/fuzz/fuzz_block.c %D%/fuzz/replay.c
@@ -127,12 +123,11 @@ if WITH_FUZZERS
 noinst_PROGRAMS += \
 	%D%/fuzz/libfuzzer_block \
 	%D%/fuzz/libfuzzer_index \
+	%D%/fuzz/libfuzzer_journal \
 	%D%/fuzz/libfuzzer_messages \
 	%D%/fuzz/libfuzzer_quarantine \
+	%D%/fuzz/libfuzzer_rewrite \
 	%D%/fuzz/libfuzzer_varmeta
-	%D%/fuzz/libfuzzer_journal \
-	%D%/fuzz/libfuzzer_messages
-	%D%/fuzz/libfuzzer_rewrite
 endif
 %C%_fuzz_libfuzzer_block_SOURCES = %D%/fuzz/fuzz_block.c
 %C%_fuzz_libfuzzer_block_LDFLAGS = $(FUZZER_LINK)

@@ -18,6 +18,8 @@ struct notes {
 	struct ck_rec_index base;
 	struct ck_rec_shard *shards;
 	uint32_t nshards;
+	uint32_t num_shards;
+	char *source; /* prefix of what the journal was begun on, where that is another; or NULL */
 	char *index_file; /* COMMIT's paths[0] */
 };
 
@@ -115,6 +117,9 @@ static int take_patches(struct notes *n, uint64_t at, const struct ck_record *r,
 static int take_base(struct notes *n, const struct ck_record *r, struct ck_err *err)
 {
 	n->base = r->index;
+	n->num_shards = r->num_shards;
+	if (r->source.n && !(n->source = strndup((const char *)r->source.p, r->source.n)))
+		return ck_fail_nomem(err, n->path);
 	n->shards = calloc(r->nshards + 1, sizeof(*n->shards));
 	if (!n->shards)
 		return ck_fail_nomem(err, n->path);
@@ -187,7 +192,7 @@ static int judge_shards(const struct ck_vfs *vfs, const char *prefix, const stru
 		int r;
 
 		ck_buf_printf(&path, "%s.data-%05" PRIu32 "-of-%05" PRIu32, prefix, was.id,
-			      n->nshards);
+			      n->num_shards);
 		if (ck_buf_failed(&path))
 			return ck_fail_nomem(err, prefix);
 		r = vfs->stat(vfs, path.p, &st);
@@ -237,15 +242,22 @@ static int judge(const struct ck_vfs *vfs, const char *prefix, struct notes *n, 
 {
 	struct ck_pending *p = n->p;
 	char *path = with_suffix(prefix, CK_SUFFIX_INDEX);
+	const char *source = n->source ? n->source : prefix;
 	struct ck_rec_index is = { .absent = true };
 	int r = path ? ck_rec_index_of(vfs, path, &is, err) : ck_fail_nomem(err, prefix);
+	bool done = r == 0 && p->committed && ck_rec_index_same(&is, &p->index);
 
 	p->state = p->committed ? CK_PENDING_COMMITTED : CK_PENDING_STAGED;
-	if (r == 0 && !(p->committed && ck_rec_index_same(&is, &p->index))) {
+	if (r == 0 && !done && n->source) { /* published elsewhere than where it was begun */
+		free(path);
+		path = with_suffix(source, CK_SUFFIX_INDEX);
+		r = path ? ck_rec_index_of(vfs, path, &is, err) : ck_fail_nomem(err, prefix);
+	}
+	if (r == 0 && !done) {
 		if (!ck_rec_index_same(&is, &n->base))
 			r = foreign(p, path, is.absent ? "is gone" : "was written anew", err);
 		else
-			r = judge_shards(vfs, prefix, n, err);
+			r = judge_shards(vfs, source, n, err);
 		if (r == 0 && p->state == CK_PENDING_COMMITTED)
 			r = find_index(vfs, prefix, n, err);
 	}
@@ -273,6 +285,7 @@ static int look(const struct ck_vfs *vfs, const char *prefix, struct ck_pending 
 		r = judge(vfs, prefix, &n, err);
 	}
 	free(n.shards);
+	free(n.source);
 	free(n.index_file);
 	return r;
 }

@@ -176,6 +176,7 @@ static void put_index(struct ck_buf *out, const struct ck_rec_index *x)
 static void put_base(struct ck_buf *out, const struct ck_record *r)
 {
 	put_index(out, &r->index);
+	put_varint(out, r->num_shards);
 	put_varint(out, r->nshards);
 	for (uint32_t i = 0; i < r->nshards; i++) {
 		const struct ck_rec_shard *s = &r->shards[i];
@@ -388,7 +389,7 @@ static int take_base(struct ck_span *s, struct ck_record *r)
 {
 	int e;
 
-	if (!take_index(s, &r->index))
+	if (!take_index(s, &r->index) || !ck_varint32(s, &r->num_shards))
 		return -EBADMSG;
 	e = take_shards(s, r);
 	if (e < 0)

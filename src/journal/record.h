@@ -79,6 +79,7 @@ struct ck_record {
 	struct ck_rec_index index;
 	struct ck_rec_shard *shards; /* BASE: all there are, so that nshards is the N of -of-N */
 	uint32_t nshards;
+	uint32_t num_shards; /* BASE: as the index says, the N of -of-N */
 	struct ck_span source; /* BASE: prefix of the checkpoint that was opened, for people */
 
 	/* File names. PREPARE: files to remove when publishing does not come to its end.

@@ -107,6 +107,27 @@ static int find_base(const struct ck_stage *s, const struct ck_snode *dir, uint3
 	return ret->node ? -ENOENT : 0; /* moved away */
 }
 
+/* Right spellings that mean nothing here are -ENOENT, wrong ones are told so. */
+static int nobody(const struct ck_stage *s, const struct ck_snode *dir, const char *name)
+{
+	struct ck_buf ck_auto_buf base = CK_BUF_INIT;
+	size_t len = strlen(name), n = len > 4 ? 4 : 0;
+
+	if (ck_name_is_scratch(name))
+		return -ENOENT;
+	/* A name that ends like a view, or V.json, is right if what stands before that is. */
+	if (ck_is_json_name(name, &n))
+		n = len - n;
+	else if (strcmp(name + len - n, ".npy") != 0 && strcmp(name + len - n, ".txt") != 0)
+		n = 0;
+	ck_buf_add(&base, name, len - n);
+	if (ck_buf_failed(&base) || !base.p)
+		return -ENOENT;
+	return ck_name_check(s, dir, base.p, false, NULL) == -EINVAL &&
+			       ck_name_check(s, dir, base.p, true, NULL) == -EINVAL ?
+		       -EINVAL : -ENOENT;
+}
+
 int ck_sfind(const struct ck_stage *s, const struct ck_snode *dir, uint32_t base,
 	     const char *name, size_t len, struct ck_found *ret)
 {
@@ -131,14 +152,8 @@ int ck_sfind(const struct ck_stage *s, const struct ck_snode *dir, uint32_t base
 	}
 	if (dir)
 		base = dir->base;
-	if (e || base == CK_NO_NODE) {
-		/* Right spellings that mean nothing here are -ENOENT, wrong ones are told so. */
-		if (ck_name_is_scratch(name) || e)
-			return -ENOENT;
-		return ck_name_check(s, dir, name, false, NULL) == -EINVAL &&
-				       ck_name_check(s, dir, name, true, NULL) == -EINVAL ?
-			       -EINVAL : -ENOENT;
-	}
+	if (e || base == CK_NO_NODE)
+		return e ? -ENOENT : nobody(s, dir, name);
 	if (ck_name_is_scratch(name) && !ends_in_d(name, len)) {
 		r = find_base(s, dir, base, name, len, ret);
 		return r == -EINVAL ? -ENOENT : r; /* a scratch file may be called so */

@@ -23,7 +23,8 @@ struct look {
 	struct ck_stage *s;
 	struct ck_rec_index base, commit;
 	struct ck_rec_shard *shards; /* BASE's */
-	uint32_t nshards;
+	uint32_t nshards, num_shards;
+	char *source; /* where the files of BASE are, if that is elsewhere */
 	char **prepared;
 	uint32_t nprepared;
 	struct ck_commit c;
@@ -34,10 +35,7 @@ struct look {
  * removed or renamed. */
 static bool is_ours(const struct ck_stage *s, struct ck_span name)
 {
-	struct ck_span base = ck_file_name(s->prefix);
-
-	return name.n > base.n && memcmp(name.p, base.p, base.n) == 0 && name.p[base.n] == '.' &&
-	       !memchr(name.p, '/', name.n) && !memchr(name.p, '\0', name.n);
+	return ck_rec_file_is_of(name, s->prefix);
 }
 
 /* The path of such a name; NULL when out of memory. */
@@ -101,6 +99,10 @@ static int look_at(void *arg, uint64_t at, const struct ck_record *r, struct ck_
 	switch (r->type) {
 	case CK_REC_BASE:
 		l->base = r->index;
+		l->num_shards = r->num_shards;
+		if (r->source.n &&
+		    !(l->source = strndup((const char *)r->source.p, r->source.n)))
+			return ck_fail_nomem(err, l->s->prefix);
 		l->shards = calloc(r->nshards + 1, sizeof(*l->shards));
 		if (!l->shards)
 			return ck_fail_nomem(err, l->s->prefix);
@@ -126,15 +128,16 @@ static void look_done(struct look *l)
 		free(l->prepared[i]);
 	free(l->prepared);
 	free(l->shards);
+	free(l->source);
 	ck_commit_done(&l->c);
 }
 
 /* Whether a shard is the one that the journal was begun on. */
-static bool same_shard(struct ck_stage *s, const struct ck_rec_shard *was, uint32_t num,
+static bool same_shard(struct ck_stage *s, const struct look *l, const struct ck_rec_shard *was,
 		       bool patched)
 {
 	struct ck_rec_shard is = *was;
-	char *path = ck_shard_name(s->source, was->id, num);
+	char *path = ck_shard_name(l->source ? l->source : s->prefix, was->id, l->num_shards);
 	struct ck_vstat st;
 	bool same;
 
@@ -144,29 +147,10 @@ static bool same_shard(struct ck_stage *s, const struct ck_rec_shard *was, uint3
 	return same;
 }
 
-/* The number of shards stands in the index; a model need not be loaded for it. */
-static int num_shards(struct ck_stage *s, uint32_t *ret, struct ck_err *err)
-{
-	struct ck_model *m;
-	int r = ck_open_prefix(s->vfs, s->source, CK_OPEN_RAW | CK_OPEN_FORCE, &m, err);
-
-	if (r == 0) {
-		*ret = m->num_shards;
-		ck_model_unref(m);
-	}
-	return r;
-}
-
 static bool same_shards(struct ck_stage *s, const struct look *l, bool patched)
 {
-	uint32_t num = 0;
-
-	if (!l->nshards)
-		return true;
-	if (num_shards(s, &num, NULL) < 0)
-		return false;
 	for (uint32_t i = 0; i < l->nshards; i++)
-		if (!same_shard(s, &l->shards[i], num, patched))
+		if (!same_shard(s, l, &l->shards[i], patched))
 			return false;
 	return true;
 }
@@ -227,23 +211,21 @@ static int remove_prepared(struct ck_stage *s, struct look *l, struct ck_err *er
 static int open_patched(struct ck_stage *s, struct look *l, struct ck_err *err)
 {
 	struct ck_commit *c = &l->c;
-	uint32_t num;
-	int r = c->npatches ? num_shards(s, &num, err) : 0;
+	int r = 0;
 
 	for (uint32_t i = 0; i < c->npatches && r == 0; i++) {
-		struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+		char *path;
 
 		if (i && c->patches[i].shard == c->patches[i - 1].shard) {
 			c->files[i] = c->files[i - 1];
 			continue;
 		}
-		ck_buf_printf(&path, "%s.data-%05" PRIu32 "-of-%05" PRIu32, s->prefix,
-			      c->patches[i].shard, num);
-		r = ck_buf_failed(&path) ? ck_fail_nomem(err, s->prefix) :
-		    ck_vfs_open(s->vfs, path.p, O_RDWR, 0, &c->files[i]);
+		path = ck_shard_name(s->prefix, c->patches[i].shard, l->num_shards);
+		r = path ? ck_vfs_open(s->vfs, path, O_RDWR, 0, &c->files[i]) : -ENOMEM;
 		if (r < 0)
 			ck_fail(err, CK_BUSY, -r, "%s: a publish that was cut short cannot be "
-				"finished: %s", path.p, strerror(-r));
+				"finished: %s", path ? path : s->prefix, strerror(-r));
+		free(path);
 	}
 	return r;
 }
@@ -283,7 +265,7 @@ static int decide(struct ck_stage *s, struct look *l, const struct ck_journal_sc
 	struct ck_rec_index now;
 	int r;
 
-	ck_buf_printf(&path, "%s.index", s->source);
+	ck_buf_printf(&path, "%s.index", l->source ? l->source : s->prefix);
 	if (ck_buf_failed(&path))
 		return ck_fail_nomem(err, s->prefix);
 	if (scan->committed) {
@@ -295,7 +277,7 @@ static int decide(struct ck_stage *s, struct look *l, const struct ck_journal_sc
 			return roll_forward(s, l, scan, err);
 		}
 	}
-	/* With save= the edits are of the source, and the target is not there yet. */
+	/* With save= the edits are of another checkpoint, and the target is not there yet. */
 	r = ck_rec_index_of(s->vfs, path.p, &now, err);
 	if (r < 0)
 		return r;

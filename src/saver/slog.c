@@ -20,7 +20,9 @@
 static int base_record(struct ck_stage *s, struct ck_record *rec, struct ck_err *err)
 {
 	rec->type = CK_REC_BASE;
-	rec->source = ck_span(s->source, strlen(s->source));
+	rec->num_shards = s->num_shards;
+	if (s->foreign)
+		rec->source = ck_span(s->source, strlen(s->source));
 	if (!s->index_known) {
 		struct ck_buf ck_auto_buf path = CK_BUF_INIT;
 
