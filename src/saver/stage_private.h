@@ -231,6 +231,7 @@ struct ck_stage {
 
 	bool replaying;
 	bool recovered; /* edits come from a journal that was found */
+	uint64_t found; /* bytes of that journal; 0: it held no edits */
 	bool own; /* edits were made by this opening */
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
