@@ -199,8 +199,11 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 		for (uint32_t i = 0; i < rec->nshards; i++) {
 			uint32_t which = ck_shard_by_id(s, rec->shards[i].id);
 
-			if (which != CK_NO_SHARD)
-				s->shards[which].touched = rec->shards[i].touched;
+			if (which == CK_NO_SHARD)
+				continue;
+			s->shards[which].touched = rec->shards[i].touched;
+			if (rec->shards[i].size < s->shards[which].found)
+				s->shards[which].found = rec->shards[i].size;
 		}
 		return 0;
 	case CK_REC_SYNC:
