@@ -295,7 +295,8 @@ static int begin(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	return r;
 }
 
-static int publish(struct ck_stage *s, unsigned flags, struct ck_publish *x, struct ck_err *err)
+/* 1: up to COMMIT; 0: there was nothing to do. */
+static int publish(struct ck_stage *s, struct ck_publish *x, unsigned flags, struct ck_err *err)
 {
 	/* Who asks for a checkpoint gets one, even if it is empty, or a copy. */
 	bool make = (flags & CK_PUBLISH_EXPLICIT) && (!s->exists || s->foreign);
@@ -321,7 +322,7 @@ static int publish_new(struct ck_stage *s, unsigned flags, struct ck_err *err)
 
 	if (!x)
 		return ck_fail_nomem(err, s->prefix);
-	r = publish(s, flags, x, err);
+	r = publish(s, x, flags, err);
 	if (r <= 0) {
 		ck_publish_free(x);
 		return r;
