@@ -399,7 +399,8 @@ const void *ck_stage_file_map(struct ck_sfile *f, uint64_t off, size_t n)
 	}
 	pthread_rwlock_rdlock(&f->s->state_lock);
 	c = f->node->now.content;
-	if (c && !c->map && off <= c->size && n <= c->size - off)
+	/* Other models may go while the kernel takes the bytes. */
+	if (c && !c->map && c->model == f->s->model && off <= c->size && n <= c->size - off)
 		p = ck_var_map(c->model, c->var, off, n);
 	pthread_rwlock_unlock(&f->s->state_lock);
 	return p;

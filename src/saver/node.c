@@ -186,8 +186,8 @@ static void node_free(struct ck_stage *s, struct ck_snode *n)
 
 void ck_snode_maybe_free(struct ck_stage *s, struct ck_snode *n)
 {
-	if (n->is_dir || n->entry || n->nlookup || n->nopen || n->pub_name.p || n->pub.content ||
-	    n->id < CK_STAGE_FIRST_ID)
+	if (n->is_dir || n->entry || n->nlookup || n->nopen || n->pending || n->pub_name.p ||
+	    n->pub.content || n->id < CK_STAGE_FIRST_ID)
 		return;
 	node_free(s, n);
 }

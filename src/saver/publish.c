@@ -328,10 +328,10 @@ int ck_publish_finish(struct ck_stage *s, struct ck_err *err)
 
 	if (r == 0)
 		r = ck_slog_retire(s, err);
-	if (r == 0)
-		r = ck_rebase(s, x, err);
 	if (r < 0)
 		return r;
+	if (ck_rebase(s, x, err) < 0) /* it is published, but memory does not say so */
+		s->spent = true;
 	s->last.report = x->plan.report;
 	s->last.any = true;
 	s->last.when = time(NULL);
@@ -355,7 +355,8 @@ void ck_publish_free(struct ck_publish *x)
 int ck_edit_allowed(struct ck_stage *s, struct ck_err *err)
 {
 	if (s->spent)
-		return ck_fail(err, CK_BUSY, EBUSY, "%s: was compacted: open it again", s->prefix);
+		return ck_fail(err, CK_BUSY, EBUSY, "%s: its files are others than in memory: open it again",
+			       s->prefix);
 	if (s->in_doubt)
 		return ck_fail(err, CK_PUBLISH, EIO, "%s: a disk failed in the middle of "
 			       "publishing: unmount and mount again, which finishes it or takes it "

@@ -16,8 +16,7 @@ void ck_snodes_sweep(struct ck_stage *s)
 	ck_state_write(s);
 	for (struct ck_snode *n = s->nodes; n; n = next) {
 		next = n->all_next;
-		if (!n->pending)
-			ck_snode_maybe_free(s, n);
+		ck_snode_maybe_free(s, n);
 	}
 	__atomic_store_n(&s->garbage, 0, __ATOMIC_RELAXED);
 	ck_state_written(s);

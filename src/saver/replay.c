@@ -275,7 +275,7 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	if (dropped)
 		ck_buf_printf(&s->notice, "%s: %" PRIu64 " bytes at its end were never made durable, and "
 			      "are dropped\n", s->journal_path, dropped);
-	s->recovered = p.edits > 0;
+	s->recovered = p.edits > 0; /* even if they come to nothing: who looks is told so */
 	if (s->recovered)
 		ck_buf_printf(&s->notice, "%s: edits that were not published are here again: publish "
 			      "them (ckptctl commit) or give them up (ckptctl discard)\n", s->prefix);

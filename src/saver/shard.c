@@ -149,6 +149,9 @@ bool ck_shard_is_ours(struct ck_stage *s, uint32_t which)
 	/* Asked anew each time: a link may be made at any moment. */
 	if (s->foreign && sh->source)
 		return false;
+	/* Published elsewhere as a copy: what was opened is read from the old file. */
+	if (sh->source && ck_source_stat(sh->source)->st_ino != sh->stat.ino)
+		return false;
 	return s->vfs->lstat(s->vfs, sh->path, &st) == 0 && S_ISREG(st.mode) && st.nlink == 1 &&
 	       st.ino == sh->stat.ino;
 }
@@ -424,7 +427,7 @@ static uint32_t appendable(struct ck_stage *s)
 {
 	uint32_t best = CK_NO_SHARD;
 
-	if (!s->exists || s->foreign || s->o.save)
+	if (!s->exists || s->foreign)
 		return CK_NO_SHARD;
 	for (uint32_t i = 0; i < s->nshards; i++)
 		if (s->shards[i].id != CK_REC_STAGE &&

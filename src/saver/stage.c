@@ -228,10 +228,24 @@ static void free_old_journals(struct ck_stage *s)
 	}
 }
 
+/* Edits may come to nothing: a file made and removed again. */
+static bool comes_to_something(struct ck_stage *s)
+{
+	struct ck_plan p;
+	bool does = true;
+
+	if (ck_plan_make(s, &p, NULL) == 0) {
+		does = p.nchanges || p.unfinished;
+		ck_plan_done(&p);
+	}
+	return does;
+}
+
 /* A journal in which nothing is staged is of no use to anybody. */
 static bool worth_keeping(struct ck_stage *s)
 {
-	return s->own || s->recovered || s->committed || s->in_doubt;
+	return s->committed || s->in_doubt ||
+	       ((s->own || s->recovered) && comes_to_something(s));
 }
 
 int ck_stage_close(struct ck_stage *s, struct ck_err *err)
