@@ -115,6 +115,8 @@ int ck_editor_close(struct ck_editor *e, int r, struct ck_err *err)
 		struct ck_err why = CK_ERR_INIT;
 
 		ck_meter_clear(&e->meter);
+		if (r < 0) /* where nobody had words for it */
+			ck_fail(err, CK_USAGE, -r, "%s: %s", e->where, strerror(-r));
 		if (e->ops->close(e, &why) < 0 && r == 0)
 			r = ck_fail(err, why.cls, why.errnum, "%s", why.text);
 	}

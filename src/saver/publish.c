@@ -242,6 +242,16 @@ static void describe(struct ck_publish *x)
 	       moved ? "replace" : x->plan.npatches ? "in place" : "index only");
 }
 
+/* The patches are the commit's from here on. */
+static void hand_over(struct ck_publish *x)
+{
+	x->commit.patches = x->plan.patches;
+	x->commit.files = x->plan.files;
+	x->commit.npatches = (uint32_t)x->plan.npatches;
+	x->plan.patches = NULL;
+	x->plan.files = NULL;
+}
+
 /* Up to and including COMMIT, for a plan whose bytes are in place. On failure nothing has changed,
  * and what was made is removed. */
 int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
@@ -256,14 +266,9 @@ int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 		r = write_index(s, x, err);
 	if (r == 0)
 		r = commit(s, x, err);
-	if (r == 0) { /* from here on they are to be carried out */
-		x->commit.patches = x->plan.patches;
-		x->commit.files = x->plan.files;
-		x->commit.npatches = (uint32_t)x->plan.npatches;
-		x->plan.patches = NULL;
-		x->plan.files = NULL;
-	}
-	if (r < 0 && !s->in_doubt)
+	if (r == 0)
+		hand_over(x);
+	else if (!s->in_doubt)
 		ck_layout_undo(s, x);
 	return r;
 }

@@ -357,6 +357,17 @@ bytes() {
 	sound
 }
 
+@test "mv of a variable away from its slots, and back beside them" {
+	"$CKPTCTL" cat "$p" dense_1/kernel >kernel
+	prints "" mv "$p" dense_1/kernel elsewhere
+	holds elsewhere kernel
+	# Its slots stand in a folder that has its name now.
+	prints "" mv "$p" elsewhere dense_1/kernel
+	holds dense_1/kernel kernel
+	[ "$("$CKPTCTL" ls "$p" 'dense_1/kernel*' | wc -l)" -eq 3 ]
+	sound
+}
+
 @test "mv of what is not there, and to what cannot be" {
 	fails 1 "$p: there is no variable \"x\": ckptctl ls shows what there is" mv "$p" x y
 	fails 1 "$p: there is no variable \"d*\": ckptctl ls shows what there is" mv "$p" 'd*' y
