@@ -349,6 +349,7 @@ ssize_t ck_stage_getxattr(struct ck_stage *s, uint64_t ino, const char *name, vo
 {
 	struct ck_buf ck_auto_buf value = CK_BUF_INIT;
 	int number = own_number(name);
+	struct ck_sxattr *x;
 	struct subject u;
 	ssize_t r;
 
@@ -360,9 +361,11 @@ ssize_t ck_stage_getxattr(struct ck_stage *s, uint64_t ino, const char *name, vo
 		if (number >= 0 && !(u.n && u.n->is_dir) &&
 		    own_value(s, &u, (size_t)number, &value))
 			r = ck_buf_failed(&value) ? -ENOMEM : give(value.p, value.n, p, size);
-		for (struct ck_sxattr *x = u.n && r == -ENODATA ? u.n->xattrs : NULL; x; x = x->next)
-			if (strcmp(x->name, name) == 0)
-				r = give(x->value, x->n, p, size);
+		x = u.n && r == -ENODATA ? u.n->xattrs : NULL;
+		while (x && strcmp(x->name, name) != 0)
+			x = x->next;
+		if (x)
+			r = give(x->value, x->n, p, size);
 	}
 	pthread_rwlock_unlock(&s->state_lock);
 	return r;

@@ -1,6 +1,6 @@
 /*
- * shardnames.c - the names of a publish's files: usually just the new index's, sometimes those of all
- * data files.
+ * shardnames.c - the names of a publish's files: usually just the new index's, sometimes those of
+ * all data files.
  *
  * A bundle's data files are called after their number and how many there are, so a new one gives
  * all of them new names: the old ones are linked to them (a shard is never copied where it can be
@@ -137,8 +137,8 @@ static int make_copy(struct ck_stage *s, struct ck_sshard *sh, const char *to, b
 		r = ck_vfs_sync(dst);
 	ck_vfs_close(src);
 	ck_vfs_close(dst);
-	return r < 0 ? ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed", to,
-			       strerror(-r)) : 0;
+	return r < 0 ? ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed",
+			       to, strerror(-r)) : 0;
 }
 
 static int make_symlink(struct ck_stage *s, const char *from, const char *to, struct ck_err *err)
@@ -150,8 +150,8 @@ static int make_symlink(struct ck_stage *s, const char *from, const char *to, st
 	if (n >= 0)
 		target[n] = '\0';
 	r = n < 0 ? (int)n : s->vfs->symlink(s->vfs, target, to);
-	return r < 0 ? ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed", to,
-			       strerror(-r)) : 0;
+	return r < 0 ? ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed",
+			       to, strerror(-r)) : 0;
 }
 
 static int make_name(struct ck_stage *s, struct ck_publish *x, struct ck_sshard *sh, const char *to,

@@ -124,7 +124,7 @@ struct ck_snode {
 	struct ck_sentry *entry; /* where it lies now; NULL: unlinked (or the root) */
 	struct ck_sstate now; /* dir and name: of the entry, not owned */
 	struct ck_sstate pub; /* name is owned; content NULL: not published */
-	struct ck_span pub_name; /* variable's (folder: scope's, with the separator), owned; p NULL */
+	struct ck_span pub_name; /* variable's (scope's, with the separator), owned; p NULL */
 	char *component; /* what the spelling stands for, where that cannot be undone (%~) */
 	size_t component_len;
 	uint64_t nlookup;
@@ -334,8 +334,8 @@ int ck_content_edit(struct ck_stage *s, struct ck_snode *n, struct ck_content **
 		    struct ck_err *err);
 int ck_content_read(struct ck_stage *s, struct ck_content *c, uint64_t off, void *p, size_t n,
 		    struct ck_err *err);
-int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p, size_t len,
-		     struct ck_err *err);
+int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p,
+		     size_t len, struct ck_err *err);
 int ck_content_resize(struct ck_stage *s, struct ck_snode *n, uint64_t size, struct ck_err *err);
 /* Bytes reserved beyond the end are given back. */
 void ck_content_settle(struct ck_stage *s, struct ck_content *c);
