@@ -37,6 +37,8 @@ static int open_for_reading(struct ck_stage *s, uint32_t id, uint32_t *which, st
 		*which = ck_shard_by_id(s, id);
 		s->target = before;
 	}
+	if (r == 0 && *which == CK_NO_SHARD && id < s->num_shards)
+		r = ck_shard_add(s, id, which, err); /* no entry lies in it */
 	if (r < 0)
 		return r;
 	if (*which == CK_NO_SHARD)
@@ -248,8 +250,12 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	uint64_t dropped;
 	int r;
 
-	if (s->vfs->lstat(s->vfs, s->journal_path, &st) == -ENOENT)
+	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
+	if (r == -ENOENT)
 		return 0;
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->journal_path,
+			       strerror(-r));
 	r = ck_journal_scan(s->vfs, s->journal_path, NULL, NULL, &scan, err);
 	if (r < 0)
 		return r;

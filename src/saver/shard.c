@@ -73,6 +73,15 @@ void ck_shards_done(struct ck_stage *s)
 	ck_shard_drop_limbo(s, false);
 }
 
+int ck_shard_add(struct ck_stage *s, uint32_t id, uint32_t *ret, struct ck_err *err)
+{
+	char *path = ck_shard_name(s->source, id, s->num_shards);
+	int r = path ? add_shard(s, id, path, NULL, ret, err) : ck_fail_nomem(err, s->prefix);
+
+	free(path);
+	return r;
+}
+
 uint32_t ck_shard_by_id(const struct ck_stage *s, uint32_t id)
 {
 	for (uint32_t i = 0; i < s->nshards; i++)

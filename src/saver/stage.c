@@ -79,11 +79,16 @@ static int init(struct ck_stage *s, const struct ck_stage_options *o, struct ck_
 static int check_free(struct ck_stage *s, struct ck_err *err)
 {
 	struct ck_vstat st;
+	int r;
 
 	if (!s->o.create && !s->o.save)
 		return 0;
-	if (s->vfs->lstat(s->vfs, s->index_path, &st) == -ENOENT)
+	r = s->vfs->lstat(s->vfs, s->index_path, &st);
+	if (r == -ENOENT)
 		return 0;
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->index_path,
+			       strerror(-r));
 	return ck_fail(err, CK_USAGE, EEXIST, "%s: there is a checkpoint already: give another "
 		       "prefix, or mount that one with -o rw", s->prefix);
 }
@@ -191,6 +196,24 @@ static int make_root(struct ck_stage *s, struct ck_err *err)
 	return 0;
 }
 
+static void remove_file(struct ck_stage *s, const char *suffix)
+{
+	char *path = with_suffix(s->prefix, suffix);
+
+	if (path)
+		s->vfs->unlink(s->vfs, path);
+	free(path);
+}
+
+/* What no journal means was left by a crash: before anything was staged, or after all was done. */
+static void remove_stray(struct ck_stage *s)
+{
+	if (ck_shard_by_id(s, CK_REC_STAGE) == CK_NO_SHARD)
+		remove_file(s, CK_SUFFIX_STAGE);
+	if (!s->journal)
+		remove_file(s, CK_SUFFIX_INDEX_NEW);
+}
+
 int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struct ck_err *err)
 {
 	struct ck_stage *s = calloc(1, sizeof(*s));
@@ -213,6 +236,8 @@ int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struc
 		r = make_root(s, err);
 	if (r == 0)
 		r = ck_replay(s, err);
+	if (r == 0)
+		remove_stray(s);
 	if (r < 0)
 		ck_stage_close(s, NULL);
 	else
@@ -241,6 +266,9 @@ static bool comes_to_something(struct ck_stage *s)
 		does = p.nchanges || p.unfinished;
 		ck_plan_done(&p);
 	}
+	/* Whoever only looks leaves what was found, scratch files too. */
+	for (struct ck_snode *n = s->recovered && !s->own ? s->nodes : NULL; n; n = n->all_next)
+		does |= n->entry && !n->pub.dir;
 	return does;
 }
 

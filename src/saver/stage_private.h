@@ -357,6 +357,7 @@ int ck_shards_init(struct ck_stage *s, struct ck_err *err);
 void ck_shards_done(struct ck_stage *s);
 /* The shard that new bytes go to, opened and with its free space known. */
 int ck_shard_target(struct ck_stage *s, struct ck_sshard **ret, struct ck_err *err);
+int ck_shard_add(struct ck_stage *s, uint32_t id, uint32_t *ret, struct ck_err *err);
 uint32_t ck_shard_by_id(const struct ck_stage *s, uint32_t id); /* index, CK_NO_SHARD */
 int ck_shard_read(struct ck_stage *s, uint32_t which, uint64_t off, void *p, size_t n,
 		  struct ck_err *err);
