@@ -165,11 +165,14 @@ static int make_root(struct ck_stage *s, struct ck_err *err)
 		return ck_fail_nomem(err, s->prefix);
 	s->root->base = s->root_base;
 	s->root->nsub = ck_tree_subdirs(s->tree, s->root_base);
-	s->root->mode = s->o.dir_mode;
-	s->root->uid = s->o.uid;
-	s->root->gid = s->o.gid;
-	s->root->atime = s->root->mtime = s->root->ctime = s->model->mtime;
-	s->root->has_attr = true;
+	s->root->attr = (struct ck_sattr){
+		.mode = s->o.dir_mode,
+		.uid = s->o.uid,
+		.gid = s->o.gid,
+		.atime = s->model->mtime,
+		.mtime = s->model->mtime,
+		.ctime = s->model->mtime,
+	};
 	for (node = s->root_base; node != 0; node = ck_tree_parent(s->tree, node))
 		ck_buf_add(&chain, &node, sizeof(node));
 	ck_buf_str(&name, "");
