@@ -170,8 +170,11 @@ static int make_name(struct ck_stage *s, struct ck_publish *x, struct ck_sshard 
 		r = make_symlink(s, sh->path, to, err);
 	} else {
 		r = s->vfs->link(s->vfs, sh->path, to);
-		if (r < 0) /* a file system without links */
-			r = make_copy(s, sh, to, false, how, err);
+		if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EMLINK)
+			r = make_copy(s, sh, to, false, how, err); /* no links here */
+		else if (r < 0)
+			ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed",
+				to, strerror(-r));
 	}
 	if (*how)
 		strcpy(x->plan.report.shards, how);
