@@ -193,6 +193,10 @@ int ck_stage_is_stale_locked(struct ck_stage *s)
 	r = s->vfs->stat(s->vfs, path.p, &st);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	if (s->index_unnoted && r == 0) {
+		s->index_stat = st;
+		s->index_unnoted = false;
+	}
 	if (!s->exists)
 		return r == 0;
 	if (r < 0 || st.ino != s->index_stat.ino || st.size != s->index_stat.size ||
@@ -356,6 +360,10 @@ int ck_publish_finish(struct ck_stage *s, struct ck_err *err)
 		r = ck_slog_retire(s, err);
 	if (r < 0)
 		return r;
+	x->commit.npatches = 0; /* the journal that holds them has gone */
+	r = ck_rebase_prepare(s, x, err);
+	if (r < 0)
+		return r;
 	if (ck_rebase(s, x, err) < 0) /* it is published, but memory does not say so */
 		s->spent = true;
 	s->last.report = x->plan.report;
@@ -372,6 +380,7 @@ void ck_publish_free(struct ck_publish *x)
 	ck_plan_done(&x->plan);
 	ck_commit_done(&x->commit);
 	ck_quarantine_done(&x->quarantine);
+	ck_model_unref(x->model);
 	for (uint32_t i = 0; i < x->nmade; i++)
 		free(x->made[i]);
 	free(x->made);

@@ -143,12 +143,14 @@ int ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh)
 
 	if (!sh->source && !sh->file)
 		return 0; /* missing from the beginning (force) */
-	if (sh->unnoted) /* our own last write could not be looked at */
-		ck_shard_note(sh);
 	r = s->vfs->stat(s->vfs, sh->path, &now);
 	if (r < 0)
 		return r == -ENOENT ? 1 : r;
-	return sh->unnoted ? -EIO : differs(&now, &sh->stat);
+	if (sh->unnoted) { /* our own last write could not be looked at */
+		sh->stat = now;
+		sh->unnoted = false;
+	}
+	return differs(&now, &sh->stat);
 }
 
 static int say(struct ck_err *err, const char *path, const char *what, int r)

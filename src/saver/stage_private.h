@@ -207,6 +207,7 @@ struct ck_stage {
 	bool foreign; /* what is published lies at source, not at prefix (save=) */
 	char *index_path;
 	struct ck_vstat index_stat;
+	bool index_unnoted; /* we have replaced it, and could not look at it since */
 	struct ck_rec_index index; /* identity; known: index_known */
 	bool index_known;
 	uint32_t num_shards; /* as it says */
@@ -526,6 +527,7 @@ struct ck_publish {
 	bool compact; /* nothing lies anywhere else */
 	bool renumber; /* the data file gets the name of an only one */
 	bool new_files; /* data files get new names */
+	struct ck_model *model; /* of the new index, where slices have moved */
 	char **made; /* files made, to be removed where it fails */
 	uint32_t nmade;
 };
@@ -541,6 +543,7 @@ void ck_layout_undo(struct ck_stage *s, struct ck_publish *x);
 struct ck_span ck_file_name(const char *path); /* without the folder, as records have it */
 char *ck_shard_name(const char *prefix, uint32_t id, uint32_t num); /* NULL: out of memory */
 /* rebase.c: what was staged is what is published. */
+int ck_rebase_prepare(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_rebase_nothing(struct ck_stage *s, struct ck_err *err);
 void ck_snodes_sweep(struct ck_stage *s);
