@@ -2,8 +2,8 @@
 #include "faulty.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
+#include <fcntl.h>
 
 struct faulty_file {
 	struct ck_vfile file; /* first */
@@ -44,6 +44,7 @@ static bool at_fault(struct ck_faulty *f, unsigned kind, size_t n)
 	if (f->how == CK_FAULT_INTERRUPT && (number - f->nth) % 2)
 		return false;
 	__atomic_add_fetch(&f->hits, 1, __ATOMIC_RELAXED);
+	f->last = kind;
 	return true;
 }
 

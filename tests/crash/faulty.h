@@ -59,6 +59,7 @@ struct ck_faulty {
 
 	unsigned counted; /* calls so far */
 	unsigned hits; /* faults so far */
+	unsigned last; /* kind of the last of them */
 	bool healed; /* no more of them */
 };
 

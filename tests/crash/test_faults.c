@@ -63,7 +63,7 @@ struct row {
 static struct row *rows; /* scripts times ways */
 static const char *only;
 
-static const struct explore_options options = {
+static struct explore_options options = {
 	.limits = { .singles = 2, .edges = 1, .torn = 1, .borders = 1, .files = 1, .random = 1 },
 	.publish = 8,
 };
@@ -92,8 +92,8 @@ __attribute__((format(printf, 2, 3))) static void bad(struct trial *t, const cha
 		snprintf(t->row->r.text, sizeof(t->row->r.text), "%s: call %u, step %zu: %s",
 			 t->way->what, t->nth, t->s.expect.step, why);
 	if (only)
-		printf("# %s: %s: call %u, step %zu: %s\n", t->script->what, t->way->what, t->nth,
-		       t->s.expect.step, why);
+		printf("# %s: %s: call %u (kind %u), step %zu: %s\n", t->script->what,
+		       t->way->what, t->nth, t->faulty.last, t->s.expect.step, why);
 }
 
 static void sync_lost(struct ck_vfile *f)
@@ -252,6 +252,7 @@ int main(void)
 	bool ok;
 
 	only = getenv("CK_CRASH_ONLY");
+	options.verbose = getenv("CK_CRASH_VERBOSE") != NULL;
 	workers = only ? 1 : pool_workers();
 	tap_plan((int)nscripts + 1);
 	rows = pool_memory(nscripts * NWAYS * sizeof(*rows));
