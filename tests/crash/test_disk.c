@@ -98,7 +98,8 @@ static bool random_call(struct pair *p, char *what, size_t room)
 {
 	static const char *const names[] = { "a", "b", "c", "./d", "x//../e" };
 	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY | O_CREAT,
-				     O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_TRUNC, O_RDWR | O_NOFOLLOW,
+				     O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_TRUNC,
+				     O_RDWR | O_NOFOLLOW,
 				     O_WRONLY | O_CREAT | O_NOFOLLOW };
 	int call = rand() % 14, flag = flags[rand() % 7];
 	const char *one = names[rand() % 5], *two = names[rand() % 4];
