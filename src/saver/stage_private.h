@@ -449,6 +449,10 @@ int ck_json_owner(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_json_owner_done(struct ck_stage *s, struct ck_snode *n);
 bool ck_is_json_name(const char *name, size_t *base_len);
 void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out);
+/* The text of an open V.json: bytes of it, and what it says becomes the variable's. */
+ssize_t ck_json_write(struct ck_sfile *f, const void *p, size_t n, uint64_t off,
+		      struct ck_err *err);
+int ck_json_flush(struct ck_sfile *f, struct ck_err *err);
 int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err);
 int ck_discard_all(struct ck_stage *s, struct ck_err *err);
 
