@@ -162,24 +162,31 @@ static int write_at(struct ck_editor *e, const void *p, size_t n, uint64_t off, 
 	return 0;
 }
 
-static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
-		struct ck_err *err)
+static int tell_at(struct ck_editor *e, uint64_t dir, const char *file, const struct ck_buf *json,
+		   struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf beside = CK_BUF_INIT;
-	char *file;
-	uint64_t dir;
-	int r = ck_stage_place_var(of(e)->stage, name, true, &dir, &file, err);
+	int r;
 
-	if (r < 0)
-		return explain(e, name, r, err);
 	ck_buf_printf(&beside, "%s.json", file);
-	free(file);
 	r = ck_buf_failed(&beside) ? ck_fail_nomem(err, e->where) :
 				     open_file(of(e), dir, beside.p, err);
 	if (r == 0)
 		r = write_at(e, json->p, json->n, 0, err);
-	if (r == 0)
-		r = close_file(of(e), true, err);
+	return r == 0 ? close_file(of(e), true, err) : r;
+}
+
+static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
+		struct ck_err *err)
+{
+	char *file;
+	uint64_t dir;
+	int r = ck_stage_place_var(of(e)->stage, name, true, &dir, &file, err);
+
+	if (r == 0) {
+		r = tell_at(e, dir, file, json, err);
+		free(file);
+	}
 	return explain(e, name, r, err);
 }
 
@@ -228,13 +235,18 @@ static int make_way(struct ck_editor *e, uint64_t dir, char **folder, struct ck_
 }
 
 static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to,
-		     struct ck_err *err)
+		     const struct ck_buf *json, struct ck_err *err)
 {
 	struct ck_stage *s = of(e)->stage;
 	char *old = NULL, *new = NULL;
 	uint64_t old_dir, new_dir;
-	int r = ck_stage_place(s, to, true, &new_dir, &new, err);
+	bool there = true;
+	int r = ck_editor_same_bare(from, to) ? has(e, to, &there, err) : 0;
 
+	if (r == 0 && !there) /* the path stays, V.json says it */
+		return tell(e, from, json, err);
+	if (r == 0)
+		r = ck_stage_place(s, to, true, &new_dir, &new, err);
 	if (r == 0 && to.p[to.n - 1] == '/')
 		r = make_way(e, new_dir, &new, err);
 	/* The old place last: making the new one may have respelt a folder on its way. */
@@ -242,6 +254,8 @@ static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to
 		r = ck_stage_place(s, from, false, &old_dir, &old, err);
 	if (r == 0)
 		r = ck_stage_rename(s, old_dir, old, new_dir, new, 0, err);
+	if (r == 0 && json)
+		r = tell_at(e, new_dir, new, json, err);
 	free(old);
 	free(new);
 	return explain(e, from, r, err);
@@ -328,8 +342,8 @@ static int discard(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 			return ck_fail_nomem(err, e->where);
 		r = ck_stage_discard(s, path.p, &why);
 	}
-	if (r < 0 && why.cls != CK_OK)
-		return ck_fail(err, why.cls, why.errnum, "%s: %s", e->where, why.text);
+	if (r < 0 && r != -ENOENT && why.cls != CK_OK)
+		return ck_fail(err, why.cls, why.errnum, "%s", why.text);
 	return explain(e, name, r, err);
 }
 
