@@ -203,8 +203,8 @@ int ck_stage_place_var(struct ck_stage *s, struct ck_span name, bool make, uint6
 /* One variable as it stands now. */
 struct ck_stage_var {
 	struct ck_span name;
-	const struct ck_varmeta *meta;
-	uint64_t nbytes; /* of V */
+	const struct ck_varmeta *meta; /* NULL: it has none yet, or is damaged */
+	uint64_t nbytes; /* of V; 0 where it is damaged */
 	bool changed; /* since the last publish */
 	const char *unfinished; /* why it cannot be published, or NULL */
 };
