@@ -117,7 +117,7 @@ static int make_copy(struct ck_stage *s, struct ck_sshard *sh, const char *to, b
 		r = s->vfs->fstat(src, &st);
 	if (r == 0)
 		r = ck_vfs_open(s->vfs, to, O_RDWR | O_CREAT | O_EXCL, st.mode & 0777, &dst);
-	if (r == 0 && s->vfs->clone(dst, 0, src, 0, 0) == 0) {
+	if (r == 0 && s->vfs->clone(dst, 0, src, 0, st.size) == 0) {
 		strcpy(how, "reflink");
 	} else if (r == 0 && may_link) {
 		dst = ck_vfs_close(dst);
