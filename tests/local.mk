@@ -177,7 +177,9 @@ mount_tests = \
 	%D%/bats/mount.bats \
 	%D%/bats/mount_life.bats \
 	%D%/bats/mount_options.bats \
-	%D%/bats/mount_places.bats
+	%D%/bats/mount_places.bats \
+	%D%/bats/tools.bats \
+	%D%/bats/tools_copy.bats
 if HAVE_BATS
 TESTS += $(bats_tests)
 if WITH_FUSE

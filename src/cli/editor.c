@@ -98,22 +98,11 @@ void ck_editor_spell(struct ck_span name, char sep, bool suffix, struct ck_buf *
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-/* What was staged is dropped: all of it, if it was all ours. */
 static void take_back(struct ck_editor *e)
 {
 	struct ck_err err = CK_ERR_INIT;
-	int r = 0;
 
-	if (!e->dirty && !e->mounted) {
-		r = e->ops->discard(e, ck_span(NULL, 0), &err);
-	} else {
-		for (uint32_t i = 0; i < e->touched.n; i++) {
-			int one = e->ops->discard(e, ck_namelist_name(&e->touched, i), &err);
-
-			r = one < 0 && one != -ENOENT ? one : r;
-		}
-	}
-	if (r < 0 && r != -ENOENT)
+	if (e->touched.n && e->ops->abandon(e, &err) < 0)
 		ck_cli_say("%s: some of it stays staged: ckptctl discard drops it (%s)", e->where,
 			   err.text);
 }

@@ -300,11 +300,14 @@ static int begin(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	return r;
 }
 
-static int publish(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
+/* 1: up to COMMIT; 0: there was nothing to do. */
+static int publish(struct ck_stage *s, struct ck_publish *x, unsigned flags, struct ck_err *err)
 {
+	/* Who asks for a checkpoint gets one, even if it is empty, or a copy. */
+	bool make = (flags & CK_PUBLISH_EXPLICIT) && (!s->exists || s->foreign);
 	int r = begin(s, x, err);
 
-	if (r == 0 && !x->plan.nchanges) /* edits that came to nothing */
+	if (r == 0 && !x->plan.nchanges && !make) /* edits that came to nothing */
 		return s->journal ? ck_rebase_nothing(s, err) : 0;
 	if (r == 0)
 		r = ck_slog_begin(s, err);
@@ -317,14 +320,14 @@ static int publish(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	return r < 0 ? r : 1;
 }
 
-static int publish_new(struct ck_stage *s, struct ck_err *err)
+static int publish_new(struct ck_stage *s, unsigned flags, struct ck_err *err)
 {
 	struct ck_publish *x = calloc(1, sizeof(*x));
 	int r;
 
 	if (!x)
 		return ck_fail_nomem(err, s->prefix);
-	r = publish(s, x, err);
+	r = publish(s, x, flags, err);
 	if (r <= 0) {
 		ck_publish_free(x);
 		return r;
@@ -392,7 +395,7 @@ int ck_publish_locked(struct ck_stage *s, unsigned flags, struct ck_publish_repo
 	if (s->in_doubt || s->committed)
 		r = ck_edit_allowed(s, err);
 	else if (s->own || (flags & CK_PUBLISH_EXPLICIT))
-		r = publish_new(s, err);
+		r = publish_new(s, flags, err);
 	else if (s->recovered) {
 		*ret = s->last.report;
 		return 0; /* they wait for somebody to ask */

@@ -208,6 +208,9 @@ static int publish_nodes(struct ck_stage *s, struct ck_err *err)
 /* Data files under their new names. */
 static int rename_shards(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 {
+	for (uint32_t i = 0; i < s->nshards; i++)
+		if (s->shards[i].writable) /* written to in place */
+			ck_shard_note(&s->shards[i]);
 	for (uint32_t i = 0; i < s->nshards && x->new_files; i++) {
 		struct ck_sshard *sh = &s->shards[i];
 		bool stage = sh->id == CK_REC_STAGE;

@@ -297,7 +297,9 @@ static void leftover(void *arg, const char *path)
 		return;
 	/* A journal that was being made when the power went may be no journal at all: whoever finds
 	 * it cannot know what it was. */
-	if (strcmp(rest, ".ckptfuse-journal.aside") == 0)
+	if (strcmp(rest, ".ckptfuse-journal.aside") == 0 ||
+	    (script->journal && begins(path, script->journal) &&
+	     strcmp(path + strlen(script->journal), ".aside") == 0))
 		return;
 	snprintf(l->what, sizeof(l->what), "%s", path);
 }
