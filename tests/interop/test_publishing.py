@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import generate
 import harness
-from editing import Edited, Readers, Value, values_of
+from editing import Edited, Readers, Value, from_tensorflow, values_of
 from harness import Fixture, argument, ckptctl
 
 v1 = tf.compat.v1
@@ -42,6 +42,12 @@ def some_edits(e, step=0):
     if step:
         e.sh("rm added/step_$1", str(step))
         del e.values[b"added/step_%d" % step]
+
+
+def start_publish(e):
+    return subprocess.Popen(
+        ["bash", "-c", "echo >.ckptfuse/commit"], cwd=e.mount.point, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 class Mounting(unittest.TestCase):
@@ -134,6 +140,56 @@ class Publishing(Mounting):
                     e.check()  # of none there are no files
                     self.assertFalse(any(entry.slices for entry in e.entries().values()))
 
+    def test_readers_meanwhile(self):
+        """publish=replace: who reads at any moment has all of the old values or all new ones."""
+        e = Edited(self, "many6000")
+        names = sorted(e.values)[::3]
+        with e.open("publish=replace"):
+            paths = e.paths()
+            for step in range(1, 4):
+                old = e.values
+                e.values = dict(old)
+                for name in names:
+                    e.values[name] = Value(np.int16(-step))
+                    e.mount.write(os.fsencode(paths[name]), e.values[name].stored())
+                seen, publish = set(), start_publish(e)
+                while True:
+                    ended = publish.poll() is not None
+                    seen.add(self.which(e.prefix, old, e.values))
+                    if ended:
+                        break
+                self.assertEqual(publish.returncode, 0)
+                self.assertIn("new", seen)
+                self.assertLessEqual(seen, {"old", "new"})
+        e.check()
+
+    def which(self, prefix, old, new):
+        names = sorted(new)
+        got = [int(t) for t in tf.raw_ops.RestoreV2(
+            prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names),
+            dtypes=[tf.int16] * len(names))]
+        for name, values in (("old", old), ("new", new)):
+            if got == [int(values[n].array) for n in names]:
+                return name
+        return "neither"
+
+    def test_readers_from_before(self):
+        """Who had it open before two publishes goes on reading what it opened."""
+        e = Edited(self, "saver")
+        before = values_of(e.fixture)
+        with e.open("publish=replace"):
+            reader = tf.train.load_checkpoint(e.prefix)
+            reader.get_tensor("global_step")  # now it has the data file open
+            for _ in range(2):
+                for name, value in e.values.items():
+                    e.values[name] = value.like(value.array + 1)
+                    e.mount.write(os.fsencode(e.path(name)), e.values[name].stored())
+                e.mount.publish()
+            for name, value in before.items():
+                got = from_tensorflow(reader.get_tensor(name.decode()), value.dtype)
+                self.assertEqual(got.told(), value.told())
+        e.check()
+
     def test_auto_beyond_its_budget(self):
         """A few bytes of a variable of 80 MiB: they are written in place, or the rest shared."""
         e = Edited(self)
@@ -206,25 +262,19 @@ class Crashes(Mounting):
             e = Edited(self, "sliced" if i % 4 < 2 else "many6000")
             with self.subTest(i=i, mode=mode):
                 e.open(f"publish={mode}")
-                names = sorted(e.values)[::7]
-                for name in names:
+                names, paths = sorted(e.values), e.paths()
+                for name in names[::7]:
                     value = e.values[name]
-                    if value.array.size and not value.is_string:
-                        value.array.reshape(-1)[0] = 1
-                        with open(e.path(name), "r+b") as f:
-                            f.write(value.stored()[:value.array.itemsize])
-                removed = [n for n in sorted(e.values)[3::50] if n not in names]
-                paths = [e.path(name) for name in removed]
-                for name, path in zip(removed, paths):
-                    os.unlink(path)
+                    value.array.reshape(-1)[0] = 1
+                    with open(paths[name], "r+b") as f:
+                        f.write(value.stored()[:value.array.itemsize])
+                for name in names[3::49]:
+                    os.unlink(paths[name])
                     del e.values[name]
-                e.mount.sync(os.fsencode(e.path(names[0])))
-                commit = subprocess.Popen(
-                    ["bash", "-c", "echo >.ckptfuse/commit"], cwd=e.mount.point,
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL)
+                e.mount.sync(os.fsencode(paths[names[0]]))
+                commit = start_publish(e)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    commit.wait(timeout=rng.uniform(0, 0.06))
+                    commit.wait(timeout=rng.uniform(0.003, 0.04))
                 e.mount.kill()
                 commit.wait(timeout=harness.LIMIT)
                 e.mount.close()
