@@ -242,6 +242,16 @@ static void describe(struct ck_publish *x)
 	       moved ? "replace" : x->plan.npatches ? "in place" : "index only");
 }
 
+/* The patches are the commit's from here on. */
+static void hand_over(struct ck_publish *x)
+{
+	x->commit.patches = x->plan.patches;
+	x->commit.files = x->plan.files;
+	x->commit.npatches = (uint32_t)x->plan.npatches;
+	x->plan.patches = NULL;
+	x->plan.files = NULL;
+}
+
 /* Up to and including COMMIT, for a plan whose bytes are in place. On failure nothing has changed,
  * and what was made is removed. */
 int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
@@ -256,14 +266,9 @@ int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 		r = write_index(s, x, err);
 	if (r == 0)
 		r = commit(s, x, err);
-	if (r == 0) { /* from here on they are to be carried out */
-		x->commit.patches = x->plan.patches;
-		x->commit.files = x->plan.files;
-		x->commit.npatches = (uint32_t)x->plan.npatches;
-		x->plan.patches = NULL;
-		x->plan.files = NULL;
-	}
-	if (r < 0 && !s->in_doubt)
+	if (r == 0)
+		hand_over(x);
+	else if (!s->in_doubt)
 		ck_layout_undo(s, x);
 	return r;
 }
@@ -295,7 +300,8 @@ static int begin(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	return r;
 }
 
-static int publish(struct ck_stage *s, unsigned flags, struct ck_publish *x, struct ck_err *err)
+/* 1: up to COMMIT; 0: there was nothing to do. */
+static int publish(struct ck_stage *s, struct ck_publish *x, unsigned flags, struct ck_err *err)
 {
 	/* Who asks for a checkpoint gets one, even if it is empty, or a copy. */
 	bool make = (flags & CK_PUBLISH_EXPLICIT) && (!s->exists || s->foreign);
@@ -321,7 +327,7 @@ static int publish_new(struct ck_stage *s, unsigned flags, struct ck_err *err)
 
 	if (!x)
 		return ck_fail_nomem(err, s->prefix);
-	r = publish(s, flags, x, err);
+	r = publish(s, x, flags, err);
 	if (r <= 0) {
 		ck_publish_free(x);
 		return r;

@@ -234,6 +234,19 @@ static int rename_shards(struct ck_stage *s, struct ck_publish *x, struct ck_err
 	return 0;
 }
 
+/* What was written in place is no change by others. */
+static void note_patched(struct ck_stage *s, const struct ck_commit *c)
+{
+	for (uint32_t i = 0; i < s->nshards; i++) {
+		uint32_t k = 0;
+
+		while (k < c->npatches && c->files[k] != s->shards[i].file)
+			k++;
+		if (k < c->npatches)
+			ck_shard_note(&s->shards[i]);
+	}
+}
+
 static int nodes_and_space(struct ck_stage *s, struct ck_err *err)
 {
 	int r = publish_nodes(s, err);
@@ -249,6 +262,7 @@ int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	int r;
 
 	ck_state_write(s);
+	note_patched(s, &x->commit);
 	r = rename_shards(s, x, err);
 	s->exists = true;
 	s->foreign = false;

@@ -152,8 +152,12 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 	r = ck_found_node(s, &f, &n, err);
 	if (r == 0 && there)
 		r = ck_found_node(s, &g, &t, err);
+	if (r == 0 && there)
+		g.node = t; /* the two may be one, which nobody had touched when they were found */
 	if (r < 0 || (n == t && g.kind == f.kind))
 		return r;
+	if (there)
+		g.node = t; /* it may have been none until now */
 	if (flags & RENAME_EXCHANGE)
 		return exchange(s, n, t, err);
 	if (n->is_dir) {

@@ -201,8 +201,11 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 		for (uint32_t i = 0; i < rec->nshards; i++) {
 			uint32_t which = ck_shard_by_id(s, rec->shards[i].id);
 
-			if (which != CK_NO_SHARD)
-				s->shards[which].touched = rec->shards[i].touched;
+			if (which == CK_NO_SHARD)
+				continue;
+			s->shards[which].touched = rec->shards[i].touched;
+			if (rec->shards[i].size < s->shards[which].found)
+				s->shards[which].found = rec->shards[i].size;
 		}
 		return 0;
 	case CK_REC_SYNC:
@@ -282,7 +285,8 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 		ck_buf_printf(&s->notice, "%s: %" PRIu64 " bytes at its end were never made durable, and "
 			      "are dropped\n", s->journal_path, dropped);
 	s->recovered = p.edits > 0; /* even if they come to nothing: who looks is told so */
-	if (s->recovered)
+	s->found = s->recovered ? scan.end : 0;
+	if (s->recovered && !s->o.tells_recovered)
 		ck_buf_printf(&s->notice, "%s: edits that were not published are here again: publish "
 			      "them (ckptctl commit) or give them up (ckptctl discard)\n", s->prefix);
 	return 0;

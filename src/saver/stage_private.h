@@ -50,6 +50,7 @@ struct ck_sshard {
 	bool once_known;
 	bool touched; /* we have written to it, or the journal says that we may */
 	struct ck_vstat stat; /* as we know it: compared to see whether others have changed it */
+	uint64_t found; /* bytes it had before anything was staged */
 	struct ck_space *space; /* of the target; NULL: to be computed */
 };
 
@@ -236,6 +237,7 @@ struct ck_stage {
 
 	bool replaying;
 	bool recovered; /* edits come from a journal that was found */
+	uint64_t found; /* bytes of that journal; 0: it held no edits */
 	bool own; /* edits were made by this opening */
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
