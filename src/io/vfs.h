@@ -55,6 +55,9 @@ struct ck_vfs {
 	ssize_t (*pwrite)(struct ck_vfile *f, const void *p, size_t n, uint64_t off);
 	int (*truncate)(struct ck_vfile *f, uint64_t size);
 	int (*sync)(struct ck_vfile *f); /* bytes, size, times and extended attributes */
+	/* These bytes may as well be on their way to the disk now: a sync() that follows finds less
+	 * to do. Promises nothing, cannot fail, and may be NULL. */
+	void (*start_sync)(struct ck_vfile *f, uint64_t off, uint64_t n);
 	int (*fstat)(struct ck_vfile *f, struct ck_vstat *ret);
 	/* Its descriptor, for mapping it and for reading past this table; -1 where it has none.
 	 * Stays the file's. */
@@ -90,6 +93,9 @@ extern const struct ck_vfs ck_vfs_posix;
 /* Exactly n bytes, through short calls and interruptions. -EIO where the file ends before. */
 int ck_vfs_read(struct ck_vfile *f, uint64_t off, void *p, size_t n);
 int ck_vfs_write(struct ck_vfile *f, uint64_t off, const void *p, size_t n);
+
+/* Where the table has it. */
+void ck_vfs_start_sync(struct ck_vfile *f, uint64_t off, uint64_t n);
 
 /* The same for calls that a signal can interrupt. */
 int ck_vfs_sync(struct ck_vfile *f);

@@ -45,6 +45,7 @@ struct ck_sshard {
 	struct ck_vfile *file; /* opened by us, for reading or writing; NULL until then */
 	bool writable; /* file is open for writing, and we may append */
 	bool dirty; /* written to since its last sync */
+	uint64_t run, run_end; /* written one behind the other, and not sent to the disk yet */
 	bool suspect; /* a sync failed: what is not durable has to be written again */
 	bool once; /* one name, no symlink: may be written in place */
 	bool once_known;
