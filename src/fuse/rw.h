@@ -24,6 +24,7 @@ struct ck_rw {
 	struct ck_stage *stage;
 	char *folder; /* where it is published to, for statfs; absolute */
 	struct timespec opened;
+	bool direct_writes; /* the kernel can write past its pages and keep them right */
 	struct ck_rw_opens opens;
 	struct ck_publisher publisher;
 	pthread_mutex_t meter_lock;

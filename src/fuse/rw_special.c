@@ -26,7 +26,7 @@ static int add_row(void *arg, const struct ck_stage_var *v)
 	struct text *t = arg;
 	struct ck_buf *b = t->out;
 
-	if (v->unfinished)
+	if (v->unfinished || !v->meta)
 		return 0;
 	if (!ck_add_u64(t->bytes, v->nbytes, &t->bytes))
 		t->bytes = UINT64_MAX;

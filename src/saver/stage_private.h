@@ -45,6 +45,7 @@ struct ck_sshard {
 	struct ck_vfile *file; /* opened by us, for reading or writing; NULL until then */
 	bool writable; /* file is open for writing, and we may append */
 	bool dirty; /* written to since its last sync */
+	uint64_t run, run_end; /* written one behind the other, and not sent to the disk yet */
 	bool suspect; /* a sync failed: what is not durable has to be written again */
 	bool once; /* one name, no symlink: may be written in place */
 	bool once_known;
@@ -98,7 +99,7 @@ struct ck_sentry {
 	uint32_t base; /* no node, and the opened tree has one: which */
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
-	uint64_t ghost; /* id of the variable whose V.json may still be read, moved, removed; 0: none */
+	uint64_t ghost; /* id of the variable whose V.json may still be read or removed, or 0 */
 };
 
 /* What can be staged of a node, and published. */
