@@ -77,6 +77,10 @@ missing_for_tests() {
 	has_command ps || echo procps
 	has_command nm || echo binutils
 	has_command xz || echo xz-utils
+	# what people edit with
+	has_command vim || echo vim
+	has_command ed || echo ed
+	has_command rsync || echo rsync
 }
 
 stage_check() {

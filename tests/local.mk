@@ -83,22 +83,39 @@ NOMEM_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 %C%_unit_test_space_LDFLAGS = $(NOMEM_LINK)
 %C%_unit_test_varmeta_LDFLAGS = $(NOMEM_LINK)
 
-# The crash laboratory: a disk in memory that loses power, calls that fail
+# The crash laboratory: a disk in memory that loses power, calls that fail, and the saver between
 
-crash_tests = \
-	%D%/crash/test_disk
-check_PROGRAMS += $(crash_tests)
-TESTS += $(crash_tests)
-crash_lab = \
+check_LIBRARIES += %D%/libcrash.a
+%C%_libcrash_a_SOURCES = \
 	%D%/crash/disk.c \
 	%D%/crash/disk.h \
 	%D%/crash/disk_crash.c \
 	%D%/crash/disk_names.c \
 	%D%/crash/disk_private.h \
 	%D%/crash/disk_store.c \
+	%D%/crash/explore.c \
+	%D%/crash/explore.h \
 	%D%/crash/faulty.c \
-	%D%/crash/faulty.h
-%C%_crash_test_disk_SOURCES = %D%/crash/test_disk.c $(crash_lab)
+	%D%/crash/faulty.h \
+	%D%/crash/model.c \
+	%D%/crash/model.h \
+	%D%/crash/pool.c \
+	%D%/crash/pool.h \
+	%D%/crash/scripts.c \
+	%D%/crash/scripts.h \
+	%D%/crash/session.c \
+	%D%/crash/session.h \
+	%D%/crash/session_view.c
+crash_tests = \
+	%D%/crash/test_disk \
+	%D%/crash/test_faults \
+	%D%/crash/test_saver
+check_PROGRAMS += $(crash_tests)
+TESTS += $(crash_tests)
+CRASH_LDADD = %D%/libcrash.a $(LDADD)
+%C%_crash_test_disk_LDADD = $(CRASH_LDADD)
+%C%_crash_test_faults_LDADD = $(CRASH_LDADD)
+%C%_crash_test_saver_LDADD = $(CRASH_LDADD)
 
 # Fuzz targets. In every build each is linked with a main that replays its corpus; where clang's
 # fuzzer is there, tests/fuzz/libfuzzer_* look for new inputs as well.
@@ -163,7 +180,9 @@ mount_tests = \
 	%D%/bats/mount.bats \
 	%D%/bats/mount_life.bats \
 	%D%/bats/mount_options.bats \
-	%D%/bats/mount_places.bats
+	%D%/bats/mount_places.bats \
+	%D%/bats/tools.bats \
+	%D%/bats/tools_copy.bats
 if HAVE_BATS
 TESTS += $(bats_tests)
 if WITH_FUSE

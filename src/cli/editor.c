@@ -98,22 +98,11 @@ void ck_editor_spell(struct ck_span name, char sep, bool suffix, struct ck_buf *
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-/* What was staged is dropped: all of it, if it was all ours. */
 static void take_back(struct ck_editor *e)
 {
 	struct ck_err err = CK_ERR_INIT;
-	int r = 0;
 
-	if (!e->dirty && !e->mounted) {
-		r = e->ops->discard(e, ck_span(NULL, 0), &err);
-	} else {
-		for (uint32_t i = 0; i < e->touched.n; i++) {
-			int one = e->ops->discard(e, ck_namelist_name(&e->touched, i), &err);
-
-			r = one < 0 && one != -ENOENT ? one : r;
-		}
-	}
-	if (r < 0 && r != -ENOENT)
+	if (e->touched.n && e->ops->abandon(e, &err) < 0)
 		ck_cli_say("%s: some of it stays staged: ckptctl discard drops it (%s)", e->where,
 			   err.text);
 }
@@ -126,6 +115,8 @@ int ck_editor_close(struct ck_editor *e, int r, struct ck_err *err)
 		struct ck_err why = CK_ERR_INIT;
 
 		ck_meter_clear(&e->meter);
+		if (r < 0) /* where nobody had words for it */
+			ck_fail(err, CK_USAGE, -r, "%s: %s", e->where, strerror(-r));
 		if (e->ops->close(e, &why) < 0 && r == 0)
 			r = ck_fail(err, why.cls, why.errnum, "%s", why.text);
 	}

@@ -28,7 +28,7 @@ static struct mount_editor *of(struct ck_editor *e)
 static int has(struct ck_editor *e, struct ck_span name, bool *ret, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-	int r = ck_through_find(&of(e)->t, name, &path, err);
+	int r = ck_through_find(&of(e)->t, name, true, &path, err);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
@@ -105,7 +105,7 @@ static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *j
 	struct mount_editor *m = of(e);
 	int fd, r, c;
 
-	r = ck_through_place(&m->t, name, &m->path, err);
+	r = ck_through_place(&m->t, name, false, &m->path, err);
 	if (r < 0)
 		return r;
 	ck_buf_str(&m->path, ".json");
@@ -123,7 +123,7 @@ static int begin(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 {
 	struct mount_editor *m = of(e);
 	char quoted[CK_QUOTE_ROOM];
-	int r = ck_through_place(&m->t, name, &m->path, err);
+	int r = ck_through_place(&m->t, name, false, &m->path, err);
 
 	if (r == 0)
 		r = open_file(e, m->path.p, &m->fd, err);
@@ -152,10 +152,11 @@ static void drop(struct ck_editor *e)
 	of(e)->fd = -1;
 }
 
-static int find(struct ck_editor *e, struct ck_span name, struct ck_buf *path, struct ck_err *err)
+static int find(struct ck_editor *e, struct ck_span name, bool scope, struct ck_buf *path,
+		struct ck_err *err)
 {
 	char quoted[CK_QUOTE_ROOM];
-	int r = ck_through_find(&of(e)->t, name, path, err);
+	int r = ck_through_find(&of(e)->t, name, scope, path, err);
 
 	if (r == -ENOENT)
 		ck_fail(err, CK_USAGE, ENOENT, "%s: there is no variable %s any more", e->where,
@@ -167,11 +168,11 @@ static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to
 		     struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf old = CK_BUF_INIT, new = CK_BUF_INIT;
-	int r = ck_through_place(&of(e)->t, to, &new, err);
+	int r = ck_through_place(&of(e)->t, to, true, &new, err);
 
 	/* The old place last: making the new one may have respelt a folder on its way. */
 	if (r == 0)
-		r = find(e, from, &old, err);
+		r = find(e, from, true, &old, err);
 	if (r == 0 && rename(old.p, new.p) < 0)
 		r = fail(e, errno, old.p, "cannot be renamed", err);
 	return r;
@@ -180,7 +181,7 @@ static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to
 static int remove_it(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-	int r = find(e, name, &path, err);
+	int r = find(e, name, false, &path, err);
 
 	if (r == 0 && unlink(path.p) < 0)
 		r = fail(e, errno, path.p, "cannot be deleted", err);
@@ -203,7 +204,9 @@ static int discard(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 			       "%s: a variable with a newline in its name cannot be discarded by "
 			       "itself in a mount: discard all that is staged",
 			       e->where);
-	r = ck_through_find(t, name, &path, err);
+	r = ck_through_find(t, name, false, &path, err);
+	if (r == -ENOENT)
+		r = ck_through_find(t, name, true, &path, err);
 	if (r == 0) {
 		ck_buf_printf(&text, "%s\n", path.p + strlen(t->folder));
 		return ck_buf_failed(&text) ? ck_fail_nomem(err, e->where) :
@@ -217,6 +220,19 @@ static int discard(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 		if (ck_buf_failed(&text))
 			return ck_fail_nomem(err, e->where);
 		r = ck_through_control(t, "discard", text.p, suffix ? err : NULL);
+	}
+	return r;
+}
+
+/* What was staged in the mount of the same variables before goes along: it is written over. */
+static int abandon(struct ck_editor *e, struct ck_err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < e->touched.n; i++) {
+		int one = discard(e, ck_namelist_name(&e->touched, i), err);
+
+		r = one < 0 && one != -ENOENT ? one : r;
 	}
 	return r;
 }
@@ -277,6 +293,7 @@ static const struct ck_editor_ops ops = {
 	.rename = rename_it,
 	.remove = remove_it,
 	.discard = discard,
+	.abandon = abandon,
 	.publish = publish,
 	.status = status,
 	.compact = compact,

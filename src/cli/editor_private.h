@@ -27,6 +27,7 @@ struct ck_editor_ops {
 		      struct ck_err *err);
 	int (*remove)(struct ck_editor *e, struct ck_span name, struct ck_err *err);
 	int (*discard)(struct ck_editor *e, struct ck_span name, struct ck_err *err);
+	int (*abandon)(struct ck_editor *e, struct ck_err *err); /* what the command staged */
 	int (*publish)(struct ck_editor *e, struct ck_publish_report *ret, struct ck_err *err);
 	json_t *(*status)(struct ck_editor *e, struct ck_err *err);
 	int (*compact)(struct ck_editor *e, struct ck_publish_report *ret, struct ck_err *err);

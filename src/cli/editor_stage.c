@@ -108,6 +108,17 @@ static json_t *status(struct ck_editor *e, struct ck_err *err)
 
 /* --- editing --------------------------------------------------------------------------------- */
 
+/* What the tree refuses as a file system does, with an errno and no words. */
+static int explain(const struct ck_editor *e, struct ck_span name, int r, struct ck_err *err)
+{
+	char quoted[CK_QUOTE_ROOM];
+
+	if (r >= 0)
+		return r;
+	return ck_fail(err, r == -EIO || r == -ENOSPC ? CK_PUBLISH : CK_USAGE, -r, "%s: %s: %s",
+		       e->where, ck_quote(quoted, sizeof(quoted), name.p, name.n), strerror(-r));
+}
+
 static int close_file(struct stage_editor *s, bool judge, struct ck_err *err)
 {
 	int r = 0;
@@ -157,10 +168,10 @@ static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *j
 	struct ck_buf ck_auto_buf beside = CK_BUF_INIT;
 	char *file;
 	uint64_t dir;
-	int r = ck_stage_place(of(e)->stage, name, true, &dir, &file, err);
+	int r = ck_stage_place_var(of(e)->stage, name, true, &dir, &file, err);
 
 	if (r < 0)
-		return r;
+		return explain(e, name, r, err);
 	ck_buf_printf(&beside, "%s.json", file);
 	free(file);
 	r = ck_buf_failed(&beside) ? ck_fail_nomem(err, e->where) :
@@ -169,20 +180,20 @@ static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *j
 		r = write_at(e, json->p, json->n, 0, err);
 	if (r == 0)
 		r = close_file(of(e), true, err);
-	return r;
+	return explain(e, name, r, err);
 }
 
 static int begin(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 {
 	char *file;
 	uint64_t dir;
-	int r = ck_stage_place(of(e)->stage, name, true, &dir, &file, err);
+	int r = ck_stage_place_var(of(e)->stage, name, true, &dir, &file, err);
 
-	if (r < 0)
-		return r;
-	r = open_file(of(e), dir, file, err);
-	free(file);
-	return r;
+	if (r == 0) {
+		r = open_file(of(e), dir, file, err);
+		free(file);
+	}
+	return explain(e, name, r, err);
 }
 
 static int end(struct ck_editor *e, struct ck_err *err)
@@ -233,19 +244,19 @@ static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to
 		r = ck_stage_rename(s, old_dir, old, new_dir, new, 0, err);
 	free(old);
 	free(new);
-	return r;
+	return explain(e, from, r, err);
 }
 
 static int remove_it(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 {
 	char *file = NULL;
 	uint64_t dir;
-	int r = ck_stage_place(of(e)->stage, name, false, &dir, &file, err);
+	int r = ck_stage_place_var(of(e)->stage, name, false, &dir, &file, err);
 
 	if (r == 0)
 		r = ck_stage_unlink(of(e)->stage, dir, file, err);
 	free(file);
-	return r;
+	return explain(e, name, r, err);
 }
 
 /* --- the saver ------------------------------------------------------------------------------- */
@@ -274,13 +285,14 @@ static int prepend(struct ck_stage *s, uint64_t dir, uint64_t parent, struct ck_
 }
 
 /* The path of what is there. */
-static int path_of(struct ck_editor *e, struct ck_span name, struct ck_buf *path,
+static int path_of(struct ck_editor *e, struct ck_span name, bool scope, struct ck_buf *path,
 		   struct ck_err *err)
 {
 	struct ck_stage *s = of(e)->stage;
 	char *file = NULL;
 	uint64_t dir;
-	int r = ck_stage_place(s, name, false, &dir, &file, err);
+	int r = scope ? ck_stage_place(s, name, false, &dir, &file, err) :
+			ck_stage_place_var(s, name, false, &dir, &file, err);
 
 	if (r < 0)
 		return r;
@@ -295,22 +307,35 @@ static int discard(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 {
 	struct ck_stage *s = of(e)->stage;
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-	int r;
+	struct ck_err why = CK_ERR_INIT;
+	int r = -ENOENT;
 
 	if (!name.p)
 		return ck_stage_discard(s, NULL, err);
-	r = path_of(e, name, &path, NULL);
-	if (r == 0)
-		r = ck_stage_discard(s, path.p, NULL);
+	for (int scope = 0; scope < 2 && r == -ENOENT; scope++) {
+		why = (struct ck_err)CK_ERR_INIT;
+		ck_buf_clear(&path);
+		r = path_of(e, name, scope, &path, &why);
+		if (r == 0)
+			r = ck_stage_discard(s, path.p, &why);
+	}
 	/* Of what was deleted the folder may be gone as well. */
 	for (int suffix = 0; suffix < 2 && r == -ENOENT; suffix++) {
+		why = (struct ck_err)CK_ERR_INIT;
 		ck_buf_clear(&path);
 		ck_editor_spell(name, '/', suffix, &path);
 		if (ck_buf_failed(&path))
 			return ck_fail_nomem(err, e->where);
-		r = ck_stage_discard(s, path.p, suffix ? err : NULL);
+		r = ck_stage_discard(s, path.p, &why);
 	}
-	return r;
+	if (r < 0 && why.cls != CK_OK)
+		return ck_fail(err, why.cls, why.errnum, "%s: %s", e->where, why.text);
+	return explain(e, name, r, err);
+}
+
+static int abandon(struct ck_editor *e, struct ck_err *err)
+{
+	return ck_stage_abandon(of(e)->stage, err);
 }
 
 static int publish(struct ck_editor *e, struct ck_publish_report *ret, struct ck_err *err)
@@ -345,6 +370,7 @@ static const struct ck_editor_ops ops = {
 	.rename = rename_it,
 	.remove = remove_it,
 	.discard = discard,
+	.abandon = abandon,
 	.publish = publish,
 	.status = status,
 	.compact = compact,
@@ -372,6 +398,7 @@ int ck_editor_open_stage(const struct ck_editor_options *o, const char *prefix, 
 		.prefix = prefix,
 		.create = create,
 		.discard_lost = o->discard_lost,
+		.tells_recovered = true,
 		.how = o->how,
 		.tree = { .sep = '/' },
 		.uid = geteuid(),

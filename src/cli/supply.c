@@ -107,7 +107,7 @@ static int open_mount(struct ck_item *item, struct ck_span name, struct ck_err *
 	int r = ck_through_meta(t, name, &item->meta, err);
 
 	if (r == 0)
-		r = ck_through_find(t, name, &path, err);
+		r = ck_through_find(t, name, false, &path, err);
 	ck_quote(quoted, sizeof(quoted), name.p, name.n);
 	if (r == -ENOENT)
 		return ck_fail(err, CK_USAGE, ENOENT, "%s: there is no variable %s any more",

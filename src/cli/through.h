@@ -55,13 +55,13 @@ bool ck_json_name(const json_t *object, const char *member, struct ck_buf *out);
 
 /* --- variables by name (through_tree.c) ------------------------------------------------------- */
 
-/* The path of the variable of that name, or of the folder of a scope (the name ends in the
- * separator): 0, or -ENOENT without words where there is none. */
-int ck_through_find(const struct ck_through *t, struct ck_span name, struct ck_buf *path,
-		    struct ck_err *err);
+/* The path of the variable of that name, or (scope, and the name ends in the separator) of the
+ * folder of a scope: 0, or -ENOENT without words where there is none. */
+int ck_through_find(const struct ck_through *t, struct ck_span name, bool scope,
+		    struct ck_buf *path, struct ck_err *err);
 /* The path that it has or is to have, with its folders made. */
-int ck_through_place(const struct ck_through *t, struct ck_span name, struct ck_buf *path,
-		     struct ck_err *err);
+int ck_through_place(const struct ck_through *t, struct ck_span name, bool scope,
+		     struct ck_buf *path, struct ck_err *err);
 /* Whether the file at path is that variable; true too where the mount does not tell. */
 bool ck_through_is(const char *path, struct ck_span name);
 /* All variables, settled. */

@@ -87,10 +87,9 @@ static int make_way(const struct ck_through *t, const struct ck_buf *path, struc
 }
 
 /* The path of a name, or of a scope. With make, folders on the way are made, not the last one. */
-static int walk(const struct ck_through *t, struct ck_span name, bool make, struct ck_buf *path,
-		struct ck_err *err)
+static int walk(const struct ck_through *t, struct ck_span name, bool scope, bool make,
+		struct ck_buf *path, struct ck_err *err)
 {
-	bool scope = name.n && name.p[name.n - 1] == (uint8_t)t->sep;
 	unsigned flags = CK_NAME_ROOT;
 	int r = 0;
 
@@ -162,19 +161,25 @@ static int refuse_part(const struct ck_through *t, struct ck_err *err)
 		       t->folder);
 }
 
-int ck_through_find(const struct ck_through *t, struct ck_span name, struct ck_buf *path,
-		    struct ck_err *err)
+static bool ends_in_sep(const struct ck_through *t, struct ck_span name)
+{
+	return name.n && name.p[name.n - 1] == (uint8_t)t->sep;
+}
+
+int ck_through_find(const struct ck_through *t, struct ck_span name, bool scope,
+		    struct ck_buf *path, struct ck_err *err)
 {
 	size_t n = t->raw_names ? name.n : ck_editor_bare(name);
 	int r;
 
+	scope &= ends_in_sep(t, name);
 	if (t->part)
 		return refuse_part(t, err);
 	for (;;) {
-		r = walk(t, ck_span(name.p, n), false, path, err);
+		r = walk(t, ck_span(name.p, n), scope, false, path, err);
 		if (r < 0 && r != -ENOENT)
 			return r;
-		if (r == 0 && name.n && name.p[name.n - 1] == (uint8_t)t->sep)
+		if (r == 0 && scope)
 			return 0;
 		if (r == 0 && is_file(path) && ck_through_is(path->p, name))
 			return 0;
@@ -186,17 +191,18 @@ int ck_through_find(const struct ck_through *t, struct ck_span name, struct ck_b
 
 /* A new name is spelt without TF2's ending, which its V.json says; in full where the shorter path
  * is another variable's. */
-int ck_through_place(const struct ck_through *t, struct ck_span name, struct ck_buf *path,
-		     struct ck_err *err)
+int ck_through_place(const struct ck_through *t, struct ck_span name, bool scope,
+		     struct ck_buf *path, struct ck_err *err)
 {
 	size_t n = t->raw_names ? name.n : ck_editor_bare(name);
-	int r = ck_through_find(t, name, path, err);
+	int r = ck_through_find(t, name, scope, path, err);
 
 	if (r != -ENOENT)
 		return r;
-	r = walk(t, ck_span(name.p, n), true, path, err);
+	scope &= ends_in_sep(t, name);
+	r = walk(t, ck_span(name.p, n), scope, true, path, err);
 	if (r == 0 && n != name.n && is_file(path) && !ck_through_is(path->p, name))
-		r = walk(t, name, true, path, err);
+		r = walk(t, name, scope, true, path, err);
 	return r;
 }
 
@@ -289,7 +295,7 @@ int ck_through_meta(const struct ck_through *t, struct ck_span name, struct ck_v
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT, text = CK_BUF_INIT;
 	char piece[16384];
 	ssize_t n;
-	int r = ck_through_find(t, name, &path, err), fd;
+	int r = ck_through_find(t, name, false, &path, err), fd;
 
 	if (r < 0)
 		return r;

@@ -42,8 +42,11 @@ static void put_time(struct ck_buf *out, const char *what, int64_t ns)
 static void put_base(struct ck_buf *out, const struct ck_record *r)
 {
 	put_index(out, &r->index);
-	ck_buf_str(out, ", source ");
-	put_name(out, r->source);
+	ck_buf_printf(out, ", %" PRIu32 " shards", r->num_shards);
+	if (r->source.n) {
+		ck_buf_str(out, ", source ");
+		put_name(out, r->source);
+	}
 	for (uint32_t i = 0; i < r->nshards; i++) {
 		const struct ck_rec_shard *s = &r->shards[i];
 

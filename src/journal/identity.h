@@ -3,7 +3,8 @@
  *
  * An index is its content: any copy of it is the same. A shard is too large to be read for this; it
  * is known by inode, time of birth, size and time of change, of which the last two are not looked
- * at where we may have written to it ourselves (touched).
+ * at where we may have written to it ourselves (touched). An older time of change is no sign of
+ * anything: a power cut takes back one that was not on the disk yet.
  */
 #ifndef CK_JOURNAL_IDENTITY_H
 #define CK_JOURNAL_IDENTITY_H

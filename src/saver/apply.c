@@ -81,7 +81,9 @@ int ck_apply(const struct ck_vfs *vfs, const struct ck_commit *c, struct ck_jour
 		if (r < 0 && r != -ENOENT)
 			return say(err, c->remove[i], "cannot be removed", r);
 	}
-	return 0;
+	/* Before the journal goes, which knows their names. */
+	r = c->nremove ? vfs->sync_dir(vfs, c->index_path) : 0;
+	return r < 0 ? say(err, c->index_path, "its folder cannot be made durable", r) : 0;
 }
 
 void ck_commit_done(struct ck_commit *c)

@@ -316,7 +316,9 @@ static int place_as_is(struct work *w, struct ck_item *i, bool *placed)
 	ck_extmap_walk(c->map, look_piece, &x);
 	if (x.not || x.which != w->s->target)
 		return 0;
+	ck_state_write(w->s); /* the walk joins what has become alike */
 	r = ck_extmap_walk(c->map, crc_piece, &x);
+	ck_state_written(w->s);
 	if (r < 0)
 		return r;
 	*placed = true;

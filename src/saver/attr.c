@@ -24,16 +24,17 @@ void ck_snode_attr(struct ck_stage *s, struct ck_snode *n, enum ck_stage_kind ki
 		   struct stat *ret)
 {
 	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
+	const struct ck_sattr *a = kind == CK_STAGE_JSON ? &n->json : &n->attr;
 	struct stat st = {
 		.st_ino = n == s->root ? CK_STAGE_ROOT : n->id << 3 | (uint64_t)kind,
-		.st_mode = n->mode | (n->is_dir ? S_IFDIR : S_IFREG),
+		.st_mode = a->mode | (n->is_dir ? S_IFDIR : S_IFREG),
 		.st_nlink = n->is_dir ? 2 + n->nsub : n->entry ? 1 : 0,
-		.st_uid = n->uid,
-		.st_gid = n->gid,
+		.st_uid = a->uid,
+		.st_gid = a->gid,
 		.st_blksize = 4096,
-		.st_atim = n->atime,
-		.st_mtim = n->mtime,
-		.st_ctim = n->ctime,
+		.st_atim = a->atime,
+		.st_mtim = a->mtime,
+		.st_ctim = a->ctime,
 	};
 
 	if (n->is_dir && n == s->root)
@@ -85,25 +86,34 @@ static int base_attr(struct ck_stage *s, uint32_t base, enum ck_stage_kind kind,
 	return r;
 }
 
-static void ghost_attr(struct ck_stage *s, uint64_t ino, struct stat *ret)
+static int ghost_attr(struct ck_stage *s, const struct ck_sentry *e, struct stat *ret,
+		      struct ck_err *err)
 {
+	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
+	int r = e ? ck_ghost_json(s, e, &text, err) : -ESTALE;
+
+	if (r < 0)
+		return r;
 	*ret = (struct stat){
-		.st_ino = ino,
+		.st_ino = e->ghost << 3 | CK_STAGE_GHOST,
 		.st_mode = S_IFREG | s->o.file_mode,
 		.st_nlink = 1,
 		.st_uid = s->o.uid,
 		.st_gid = s->o.gid,
 		.st_blksize = 4096,
+		.st_atim = s->model->mtime,
+		.st_mtim = s->model->mtime,
+		.st_ctim = s->model->mtime,
 	};
+	set_size(ret, text.n);
+	return 0;
 }
 
 static int found_attr(struct ck_stage *s, const struct ck_found *f, struct stat *ret,
 		      struct ck_err *err)
 {
-	if (f->kind == CK_STAGE_GHOST) {
-		ghost_attr(s, ck_found_ino(f), ret);
-		return 0;
-	}
+	if (f->kind == CK_STAGE_GHOST)
+		return ghost_attr(s, f->entry, ret, err);
 	if (!f->node)
 		return base_attr(s, f->base, f->kind, ret, err);
 	ck_snode_attr(s, f->node, f->kind, ret);
@@ -161,7 +171,7 @@ int ck_stage_getattr(struct ck_stage *s, uint64_t ino, struct stat *ret, struct 
 	pthread_rwlock_rdlock(&s->state_lock);
 	n = ino == CK_STAGE_ROOT ? s->root : ck_snode_by_id(s, ino >> 3, is_dir);
 	if (kind == CK_STAGE_GHOST)
-		ghost_attr(s, ino, ret);
+		r = ghost_attr(s, ck_ghost_entry(s, ino >> 3), ret, err);
 	else if (n)
 		ck_snode_attr(s, n, kind, ret);
 	else if (ino >> 3 < ck_tree_nodes(s->tree))
@@ -220,18 +230,20 @@ int ck_stage_setattr(struct ck_stage *s, uint64_t ino, unsigned set, const struc
 	ck_state_write(s);
 	r = node_of(s, ino, &n, err);
 	if (r == 0 && n) {
+		struct ck_sattr *a = (ino & 7) == CK_STAGE_JSON ? &n->json : &n->attr;
+
 		clock_gettime(CLOCK_REALTIME, &now);
 		if (set & CK_SET_MODE)
-			n->mode = attr->st_mode & 07777;
+			a->mode = attr->st_mode & 07777;
 		if (set & CK_SET_UID)
-			n->uid = attr->st_uid;
+			a->uid = attr->st_uid;
 		if (set & CK_SET_GID)
-			n->gid = attr->st_gid;
+			a->gid = attr->st_gid;
 		if (set & (CK_SET_ATIME | CK_SET_ATIME_NOW))
-			n->atime = set & CK_SET_ATIME_NOW ? now : attr->st_atim;
+			a->atime = set & CK_SET_ATIME_NOW ? now : attr->st_atim;
 		if (set & (CK_SET_MTIME | CK_SET_MTIME_NOW))
-			n->mtime = set & CK_SET_MTIME_NOW ? now : attr->st_mtim;
-		n->ctime = now;
+			a->mtime = set & CK_SET_MTIME_NOW ? now : attr->st_mtim;
+		a->ctime = now;
 	}
 	ck_state_written(s);
 	pthread_mutex_unlock(&s->edit_lock);
@@ -349,6 +361,7 @@ ssize_t ck_stage_getxattr(struct ck_stage *s, uint64_t ino, const char *name, vo
 {
 	struct ck_buf ck_auto_buf value = CK_BUF_INIT;
 	int number = own_number(name);
+	struct ck_sxattr *x;
 	struct subject u;
 	ssize_t r;
 
@@ -360,9 +373,11 @@ ssize_t ck_stage_getxattr(struct ck_stage *s, uint64_t ino, const char *name, vo
 		if (number >= 0 && !(u.n && u.n->is_dir) &&
 		    own_value(s, &u, (size_t)number, &value))
 			r = ck_buf_failed(&value) ? -ENOMEM : give(value.p, value.n, p, size);
-		for (struct ck_sxattr *x = u.n && r == -ENODATA ? u.n->xattrs : NULL; x; x = x->next)
-			if (strcmp(x->name, name) == 0)
-				r = give(x->value, x->n, p, size);
+		x = u.n && r == -ENODATA ? u.n->xattrs : NULL;
+		while (x && strcmp(x->name, name) != 0)
+			x = x->next;
+		if (x)
+			r = give(x->value, x->n, p, size);
 	}
 	pthread_rwlock_unlock(&s->state_lock);
 	return r;

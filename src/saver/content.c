@@ -129,7 +129,8 @@ static int copy_extent(void *arg, struct ck_ext *e)
 static struct ck_content *copy(struct ck_stage *s, struct ck_content *c)
 {
 	struct ck_content *n = ck_content_new(s);
-	struct ck_ext all = { .len = c->size, .kind = CK_EXT_BASE, .durable = true, .logged = true };
+	struct ck_ext all = { .len = c->size, .kind = CK_EXT_BASE, .durable = true,
+			      .logged = true };
 	int r = 0;
 
 	if (!n)
@@ -256,8 +257,8 @@ static int place(struct ck_stage *s, struct ck_snode *node, struct ck_content *c
 			goto inside;
 		more = off + n - (g->off + g->len);
 		if (off <= g->off + g->len) {
-			uint64_t grow = g->len < GROW_MIN ? GROW_MIN : g->len > GROW_MAX ? GROW_MAX :
-					g->len;
+			uint64_t grow = g->len < GROW_MIN ? GROW_MIN :
+					g->len > GROW_MAX ? GROW_MAX : g->len;
 
 			if (expected_size(node) && off + n <= expected_size(node))
 				grow = expected_size(node) - (g->off + g->len);
@@ -338,8 +339,8 @@ static int write_to_journal(struct ck_stage *s, struct ck_snode *n, struct ck_co
 	return set(s, c, &e, err);
 }
 
-int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p, size_t len,
-		     struct ck_err *err)
+int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p,
+		     size_t len, struct ck_err *err)
 {
 	struct ck_ext e = { .off = off, .len = len, .kind = CK_EXT_SHARD, .crc_ok = true };
 	struct ck_content *c;

@@ -288,6 +288,23 @@ static int discard_path(struct ck_stage *s, const char *path, struct ck_err *err
 	return r;
 }
 
+/* With edit_lock. The journal first: a crash in between has dropped it all. */
+static int discard_everything(struct ck_stage *s, struct ck_err *err)
+{
+	int r = ck_slog_retire(s, err);
+
+	if (r < 0)
+		return r;
+	ck_state_write(s);
+	r = ck_discard_all(s, err);
+	ck_shards_forget_space(s);
+	ck_slog_drop_old(s);
+	ck_state_written(s);
+	s->recovered = s->own = false;
+	ck_shards_trim(s);
+	return r;
+}
+
 int ck_stage_discard(struct ck_stage *s, const char *path, struct ck_err *err)
 {
 	int r = ck_edit_begin(s, err);
@@ -301,16 +318,41 @@ int ck_stage_discard(struct ck_stage *s, const char *path, struct ck_err *err)
 		ck_edit_end(s, r);
 		return r;
 	}
-	/* The journal first: a crash in between has dropped it all. */
-	r = ck_slog_retire(s, err);
-	if (r == 0) {
+	r = discard_everything(s, err);
+	pthread_mutex_unlock(&s->edit_lock);
+	return r;
+}
+
+/* The journal ends again where it did when it was found. */
+static int cut_back(struct ck_stage *s, struct ck_err *err)
+{
+	struct ck_journal_scan scan;
+	struct ck_journal *j;
+	int r = ck_journal_scan_until(s->vfs, s->journal_path, s->found, &scan, err);
+
+	if (r == 0 && scan.end != s->found)
+		r = ck_fail(err, CK_CORRUPT, EIO, "%s: is not what it was when it was opened",
+			    s->journal_path);
+	if (r == 0)
+		r = ck_journal_resume(s->vfs, s->journal_path, &scan, &j, err);
+	return r < 0 ? r : ck_journal_close(j, false, err);
+}
+
+int ck_stage_abandon(struct ck_stage *s, struct ck_err *err)
+{
+	int r = ck_edit_begin(s, err);
+
+	if (r < 0)
+		return r;
+	if (!s->found) {
+		r = discard_everything(s, err);
+	} else {
 		ck_state_write(s);
-		r = ck_discard_all(s, err);
-		ck_shards_forget_space(s);
-		ck_slog_drop_old(s);
+		ck_journal_close(s->journal, false, NULL);
+		s->journal = NULL;
+		s->spent = true; /* memory has more than the journal */
 		ck_state_written(s);
-		s->recovered = s->own = false;
-		ck_shards_trim(s);
+		r = cut_back(s, err);
 	}
 	pthread_mutex_unlock(&s->edit_lock);
 	return r;

@@ -88,8 +88,7 @@ static int open_base(struct ck_stage *s, struct ck_sfile *f, uint64_t id, struct
 	return r;
 }
 
-/* The entry whose V.json may still be removed. */
-static struct ck_sentry *ghost_entry(struct ck_stage *s, uint64_t id)
+struct ck_sentry *ck_ghost_entry(struct ck_stage *s, uint64_t id)
 {
 	for (size_t i = 0; i < s->entry_slots; i++)
 		for (struct ck_sentry *e = s->entry_table[i]; e; e = e->hash_next)
@@ -124,9 +123,13 @@ static int open_edited(struct ck_stage *s, struct ck_sfile *f, uint64_t id, stru
 	int r = 0;
 
 	if (f->kind == CK_STAGE_GHOST) {
-		e = ghost_entry(s, id);
-		if (!e || !writes(f->flags))
+		e = ck_ghost_entry(s, id);
+		if (!e)
 			return -ENOENT;
+		if (!writes(f->flags)) { /* mv to another file system copies it */
+			f->kind = CK_STAGE_JSON;
+			return ck_ghost_json(s, e, &f->text, err);
+		}
 		ck_buf_printf(&name, "%s.json", e->name);
 		if (ck_buf_failed(&name))
 			return -ENOMEM;
@@ -399,7 +402,8 @@ const void *ck_stage_file_map(struct ck_sfile *f, uint64_t off, size_t n)
 	}
 	pthread_rwlock_rdlock(&f->s->state_lock);
 	c = f->node->now.content;
-	if (c && !c->map && off <= c->size && n <= c->size - off)
+	/* Other models may go while the kernel takes the bytes. */
+	if (c && !c->map && c->model == f->s->model && off <= c->size && n <= c->size - off)
 		p = ck_var_map(c->model, c->var, off, n);
 	pthread_rwlock_unlock(&f->s->state_lock);
 	return p;
@@ -450,9 +454,8 @@ int ck_stage_file_truncate(struct ck_sfile *f, uint64_t size, struct ck_err *err
 	r = ck_edit_begin(f->s, err);
 	if (r < 0)
 		return r;
+	/* Not counted as written: a close that has not written is not judged. */
 	r = truncate_node(f->s, f->node, size, err);
-	if (r == 0 && size)
-		f->wrote = true;
 	ck_edit_end(f->s, r);
 	return r;
 }

@@ -32,6 +32,9 @@ static int find_json(const struct ck_stage *s, const struct ck_snode *dir, const
 
 	if (!e)
 		return 1;
+	/* A variable that became a scratch file keeps its metadata, should it come back. */
+	if (e->node && ck_name_is_scratch(e->name))
+		return -ENOENT;
 	if (e->node && !e->node->is_dir && e->node->now.meta && !e->node->json_hidden) {
 		*ret = (struct ck_found){ CK_STAGE_JSON, e->node, CK_NO_NODE, e };
 		return 0;

@@ -134,6 +134,19 @@ bool ck_var_node_name(const struct ck_stage *s, const struct ck_snode *n, struct
 	return leads_here(s, n, said) && !ck_buf_failed(out);
 }
 
+bool ck_sentry_var_name(const struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *out)
+{
+	uint64_t hash;
+
+	if (!ck_scope_name(s, e->dir, out) ||
+	    ck_name_decode(ck_span(e->name, strlen(e->name)), flags_in(s, e->dir, false), out,
+			   &hash) != CK_NAME_PLAIN)
+		return false;
+	if (e->last_suffixed)
+		ck_buf_str(out, CK_TF2_SUFFIX);
+	return !ck_buf_failed(out);
+}
+
 int ck_name_check(const struct ck_stage *s, const struct ck_snode *dir, const char *name,
 		  bool is_dir, struct ck_err *err)
 {

@@ -186,8 +186,8 @@ static void node_free(struct ck_stage *s, struct ck_snode *n)
 
 void ck_snode_maybe_free(struct ck_stage *s, struct ck_snode *n)
 {
-	if (n->is_dir || n->entry || n->nlookup || n->nopen || n->pub_name.p || n->pub.content ||
-	    n->id < CK_STAGE_FIRST_ID)
+	if (n->is_dir || n->entry || n->nlookup || n->nopen || n->pending || n->pub_name.p ||
+	    n->pub.content || n->id < CK_STAGE_FIRST_ID)
 		return;
 	node_free(s, n);
 }
@@ -268,20 +268,38 @@ void ck_snode_unlink(struct ck_stage *s, struct ck_snode *n)
 	n->now.name = NULL;
 }
 
+struct ck_sattr ck_sattr_new(const struct ck_stage *s, mode_t mode)
+{
+	struct ck_sattr a = { .mode = mode & 07777, .uid = s->o.uid, .gid = s->o.gid };
+
+	ck_sattr_touch(&a);
+	a.atime = a.mtime;
+	return a;
+}
+
+void ck_sattr_touch(struct ck_sattr *a)
+{
+	clock_gettime(CLOCK_REALTIME, &a->mtime);
+	a->ctime = a->mtime;
+}
+
 void ck_snode_touch(struct ck_snode *n)
 {
-	clock_gettime(CLOCK_REALTIME, &n->mtime);
-	n->ctime = n->mtime;
+	ck_sattr_touch(&n->attr);
 }
 
 /* A node begins with the attributes that everything has. */
 static void default_attr(const struct ck_stage *s, struct ck_snode *n)
 {
-	n->mode = n->is_dir ? s->o.dir_mode : s->o.file_mode;
-	n->uid = s->o.uid;
-	n->gid = s->o.gid;
-	n->mtime = n->ctime = n->atime = s->model->mtime;
-	n->has_attr = true;
+	n->attr = (struct ck_sattr){
+		.mode = n->is_dir ? s->o.dir_mode : s->o.file_mode,
+		.uid = s->o.uid,
+		.gid = s->o.gid,
+		.atime = s->model->mtime,
+		.mtime = s->model->mtime,
+		.ctime = s->model->mtime,
+	};
+	n->json = n->attr;
 }
 
 /* The file or folder in its published state, and where it was. */

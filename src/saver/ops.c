@@ -32,12 +32,8 @@ static struct ck_snode *new_node(struct ck_stage *s, bool is_dir, mode_t mode)
 	if (!n)
 		return NULL;
 	s->next_id++;
-	n->mode = mode & 07777;
-	n->uid = s->o.uid;
-	n->gid = s->o.gid;
-	n->has_attr = true;
-	ck_snode_touch(n);
-	n->atime = n->mtime;
+	n->attr = ck_sattr_new(s, mode);
+	n->json = ck_sattr_new(s, s->o.file_mode);
 	return n;
 }
 
@@ -89,6 +85,7 @@ int ck_do_create(struct ck_stage *s, struct ck_snode *dir, const char *name, mod
 		return ck_fail_nomem(err, s->prefix);
 	}
 	n->now.content = c;
+	n->attr = ck_sattr_new(s, mode);
 	if (!n->entry) {
 		ck_inherit(s, n, e);
 		ck_snode_link(s, n, e);
@@ -167,7 +164,7 @@ void ck_unlink_node(struct ck_stage *s, struct ck_snode *n)
 	ck_snode_touch(e->dir);
 	ck_snode_unlink(s, n);
 	e->ghost = hidden ? 0 : n->id;
-	clock_gettime(CLOCK_REALTIME, &n->ctime);
+	clock_gettime(CLOCK_REALTIME, &n->attr.ctime);
 	ck_sentry_maybe_free(s, e);
 	ck_snode_maybe_free(s, n);
 }

@@ -27,7 +27,8 @@ static int step(struct ck_stage *s, uint64_t dir, struct ck_span component, bool
 	if (r == 0) {
 		ck_stage_forget(s, st.st_ino, 1);
 		if (S_ISDIR(st.st_mode)) {
-			*ret = st.st_ino;
+			/* By its first spelling, which listings have. */
+			*ret = (st.st_ino & ~UINT64_C(7)) | CK_STAGE_DIR;
 			return 0;
 		}
 	}
@@ -88,18 +89,18 @@ static int below_root(struct ck_stage *s, struct ck_span *name, struct ck_err *e
 	return 0;
 }
 
-int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir, char **file,
-		   struct ck_err *err)
+static int place(struct ck_stage *s, struct ck_span name, bool scope, bool make, uint64_t *dir,
+		 char **file, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf spelt = CK_BUF_INIT;
 	uint64_t at = CK_STAGE_ROOT, sub = 0;
 	uint8_t sep = (uint8_t)s->o.tree.sep;
-	bool root = true, scope;
+	bool root = true;
 	int r = below_root(s, &name, err);
 
 	if (r < 0)
 		return r;
-	scope = name.n && name.p[name.n - 1] == sep;
+	scope &= name.n && name.p[name.n - 1] == sep;
 	name.n -= scope;
 	for (;;) {
 		const uint8_t *end = name.n ? memchr(name.p, sep, name.n) : NULL;
@@ -137,4 +138,16 @@ int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t 
 	*file = spelt.p;
 	spelt = (struct ck_buf)CK_BUF_INIT;
 	return 0;
+}
+
+int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir, char **file,
+		   struct ck_err *err)
+{
+	return place(s, name, true, make, dir, file, err);
+}
+
+int ck_stage_place_var(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir,
+		       char **file, struct ck_err *err)
+{
+	return place(s, name, false, make, dir, file, err);
 }

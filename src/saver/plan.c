@@ -198,7 +198,7 @@ static int may_redo(struct ck_stage *s, struct inplace *in, const struct ck_item
 	struct ck_content *c = i->n->now.content;
 
 	*ret = false;
-	if (i->home == CK_NO_SHARD || s->o.save || s->foreign || i->home_at > INT64_MAX ||
+	if (i->home == CK_NO_SHARD || s->foreign ||
 	    ck_extmap_walk(c->map, not_redoable, c))
 		return 0;
 	if (!in->known[i->home]) {

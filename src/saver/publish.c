@@ -242,6 +242,16 @@ static void describe(struct ck_publish *x)
 	       moved ? "replace" : x->plan.npatches ? "in place" : "index only");
 }
 
+/* The patches are the commit's from here on. */
+static void hand_over(struct ck_publish *x)
+{
+	x->commit.patches = x->plan.patches;
+	x->commit.files = x->plan.files;
+	x->commit.npatches = (uint32_t)x->plan.npatches;
+	x->plan.patches = NULL;
+	x->plan.files = NULL;
+}
+
 /* Up to and including COMMIT, for a plan whose bytes are in place. On failure nothing has changed,
  * and what was made is removed. */
 int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
@@ -256,7 +266,9 @@ int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 		r = write_index(s, x, err);
 	if (r == 0)
 		r = commit(s, x, err);
-	if (r < 0 && !s->in_doubt)
+	if (r == 0)
+		hand_over(x);
+	else if (!s->in_doubt)
 		ck_layout_undo(s, x);
 	return r;
 }
@@ -288,11 +300,14 @@ static int begin(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	return r;
 }
 
-static int publish(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
+/* 1: up to COMMIT; 0: there was nothing to do. */
+static int publish(struct ck_stage *s, struct ck_publish *x, unsigned flags, struct ck_err *err)
 {
+	/* Who asks for a checkpoint gets one, even if it is empty, or a copy. */
+	bool make = (flags & CK_PUBLISH_EXPLICIT) && (!s->exists || s->foreign);
 	int r = begin(s, x, err);
 
-	if (r == 0 && !x->plan.nchanges) /* edits that came to nothing */
+	if (r == 0 && !x->plan.nchanges && !make) /* edits that came to nothing */
 		return s->journal ? ck_rebase_nothing(s, err) : 0;
 	if (r == 0)
 		r = ck_slog_begin(s, err);
@@ -305,14 +320,14 @@ static int publish(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	return r < 0 ? r : 1;
 }
 
-static int publish_new(struct ck_stage *s, struct ck_err *err)
+static int publish_new(struct ck_stage *s, unsigned flags, struct ck_err *err)
 {
 	struct ck_publish *x = calloc(1, sizeof(*x));
 	int r;
 
 	if (!x)
 		return ck_fail_nomem(err, s->prefix);
-	r = publish(s, x, err);
+	r = publish(s, x, flags, err);
 	if (r <= 0) {
 		ck_publish_free(x);
 		return r;
@@ -328,10 +343,10 @@ int ck_publish_finish(struct ck_stage *s, struct ck_err *err)
 
 	if (r == 0)
 		r = ck_slog_retire(s, err);
-	if (r == 0)
-		r = ck_rebase(s, x, err);
 	if (r < 0)
 		return r;
+	if (ck_rebase(s, x, err) < 0) /* it is published, but memory does not say so */
+		s->spent = true;
 	s->last.report = x->plan.report;
 	s->last.any = true;
 	s->last.when = time(NULL);
@@ -355,7 +370,8 @@ void ck_publish_free(struct ck_publish *x)
 int ck_edit_allowed(struct ck_stage *s, struct ck_err *err)
 {
 	if (s->spent)
-		return ck_fail(err, CK_BUSY, EBUSY, "%s: was compacted: open it again", s->prefix);
+		return ck_fail(err, CK_BUSY, EBUSY, "%s: its files are others than in memory: open it again",
+			       s->prefix);
 	if (s->in_doubt)
 		return ck_fail(err, CK_PUBLISH, EIO, "%s: a disk failed in the middle of "
 			       "publishing: unmount and mount again, which finishes it or takes it "
@@ -379,7 +395,7 @@ int ck_publish_locked(struct ck_stage *s, unsigned flags, struct ck_publish_repo
 	if (s->in_doubt || s->committed)
 		r = ck_edit_allowed(s, err);
 	else if (s->own || (flags & CK_PUBLISH_EXPLICIT))
-		r = publish_new(s, err);
+		r = publish_new(s, flags, err);
 	else if (s->recovered) {
 		*ret = s->last.report;
 		return 0; /* they wait for somebody to ask */

@@ -16,8 +16,7 @@ void ck_snodes_sweep(struct ck_stage *s)
 	ck_state_write(s);
 	for (struct ck_snode *n = s->nodes; n; n = next) {
 		next = n->all_next;
-		if (!n->pending)
-			ck_snode_maybe_free(s, n);
+		ck_snode_maybe_free(s, n);
 	}
 	__atomic_store_n(&s->garbage, 0, __ATOMIC_RELAXED);
 	ck_state_written(s);
@@ -209,6 +208,9 @@ static int publish_nodes(struct ck_stage *s, struct ck_err *err)
 /* Data files under their new names. */
 static int rename_shards(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 {
+	for (uint32_t i = 0; i < s->nshards; i++)
+		if (s->shards[i].writable) /* written to in place */
+			ck_shard_note(&s->shards[i]);
 	for (uint32_t i = 0; i < s->nshards && x->new_files; i++) {
 		struct ck_sshard *sh = &s->shards[i];
 		bool stage = sh->id == CK_REC_STAGE;
@@ -232,6 +234,19 @@ static int rename_shards(struct ck_stage *s, struct ck_publish *x, struct ck_err
 	return 0;
 }
 
+/* What was written in place is no change by others. */
+static void note_patched(struct ck_stage *s, const struct ck_commit *c)
+{
+	for (uint32_t i = 0; i < s->nshards; i++) {
+		uint32_t k = 0;
+
+		while (k < c->npatches && c->files[k] != s->shards[i].file)
+			k++;
+		if (k < c->npatches)
+			ck_shard_note(&s->shards[i]);
+	}
+}
+
 static int nodes_and_space(struct ck_stage *s, struct ck_err *err)
 {
 	int r = publish_nodes(s, err);
@@ -247,6 +262,7 @@ int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	int r;
 
 	ck_state_write(s);
+	note_patched(s, &x->commit);
 	r = rename_shards(s, x, err);
 	s->exists = true;
 	s->foreign = false;

@@ -204,6 +204,10 @@ static int remove_prepared(struct ck_stage *s, struct look *l, struct ck_err *er
 				       "short, cannot be removed: %s", l->prepared[i],
 				       strerror(-r));
 	}
+	/* Before the journal goes, which knows their names. */
+	if (l->nprepared && s->vfs->sync_dir(s->vfs, s->index_path) < 0)
+		return ck_fail(err, CK_BUSY, EIO, "%s: its folder cannot be made durable",
+			       s->index_path);
 	return 0;
 }
 
@@ -354,8 +358,12 @@ int ck_recover(struct ck_stage *s, struct ck_err *err)
 
 	if (r < 0)
 		return r;
-	if (s->vfs->lstat(s->vfs, s->journal_path, &st) == -ENOENT)
+	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
+	if (r == -ENOENT)
 		return 0;
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->journal_path,
+			       strerror(-r));
 	r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, &why);
 	if (r == -ENOMEM || why.cls == CK_MISSING)
 		ck_fail(err, why.cls, why.errnum, "%s", why.text);
@@ -379,9 +387,11 @@ int ck_recover_orphan(struct ck_stage *s, struct ck_err *err)
 	struct ck_vstat st;
 	int r;
 
-	if (s->vfs->lstat(s->vfs, s->journal_path, &st) == -ENOENT)
+	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
+	if (r == -ENOENT)
 		return 0;
-	r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, NULL);
+	if (r == 0)
+		r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, NULL);
 	if (r == 0 && (scan.committed || !l.edits))
 		r = s->vfs->unlink(s->vfs, s->journal_path);
 	else

@@ -53,7 +53,7 @@ static void move(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *to)
 	ck_sentry_maybe_free(s, from);
 	n->json_hidden = false;
 	ck_snode_touch(to->dir);
-	clock_gettime(CLOCK_REALTIME, &n->ctime);
+	clock_gettime(CLOCK_REALTIME, &n->attr.ctime);
 }
 
 static int rename_dir(struct ck_stage *s, struct ck_snode *n, struct ck_snode *to_dir,
@@ -121,6 +121,7 @@ static void take_over(struct ck_stage *s, struct ck_snode *n, struct ck_snode *t
 		return;
 	if (t && t->now.meta) {
 		n->now.meta = ck_varmeta_ref(t->now.meta);
+		n->json = t->json;
 		n->suffixed = t->suffixed;
 		return;
 	}
@@ -151,8 +152,12 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 	r = ck_found_node(s, &f, &n, err);
 	if (r == 0 && there)
 		r = ck_found_node(s, &g, &t, err);
+	if (r == 0 && there)
+		g.node = t; /* the two may be one, which nobody had touched when they were found */
 	if (r < 0 || (n == t && g.kind == f.kind))
 		return r;
+	if (there)
+		g.node = t; /* it may have been none until now */
 	if (flags & RENAME_EXCHANGE)
 		return exchange(s, n, t, err);
 	if (n->is_dir) {
@@ -219,8 +224,10 @@ static int onto_json(struct ck_stage *s, const struct ck_found *f, struct ck_sno
 			     path.p ? path.p : to, &meta, err);
 	if (r == 0)
 		r = ck_do_meta(s, owner, meta, err);
-	if (r == 0)
+	if (r == 0) { /* rsync has set them on the temporary file */
+		owner->json = n->attr;
 		r = ck_do_unlink(s, from_dir, from, err);
+	}
 	ck_json_owner_done(s, owner);
 	return r;
 }
@@ -249,6 +256,8 @@ static int json_to_json(struct ck_stage *s, const struct ck_found *f, struct ck_
 	if (r == 0 && meta && (n || !owner->now.meta)) {
 		r = ck_do_meta(s, owner, meta, err);
 		meta = NULL;
+		if (n)
+			owner->json = n->json;
 	}
 	ck_varmeta_unref(meta);
 	if (r == 0)
@@ -275,6 +284,8 @@ static int json_to_file(struct ck_stage *s, const struct ck_found *f, struct ck_
 	r = ck_do_unlink(s, to_dir, to, err);
 	if (r == 0 || r == -ENOENT)
 		r = ck_do_create(s, to_dir, to, s->o.file_mode, &made, err);
+	if (r == 0)
+		made->attr = n->json;
 	return r < 0 ? r : ck_content_write(s, made, 0, text.p, text.n, err);
 }
 

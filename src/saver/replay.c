@@ -37,6 +37,8 @@ static int open_for_reading(struct ck_stage *s, uint32_t id, uint32_t *which, st
 		*which = ck_shard_by_id(s, id);
 		s->target = before;
 	}
+	if (r == 0 && *which == CK_NO_SHARD && id < s->num_shards)
+		r = ck_shard_add(s, id, which, err); /* no entry lies in it */
 	if (r < 0)
 		return r;
 	if (*which == CK_NO_SHARD)
@@ -199,8 +201,11 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 		for (uint32_t i = 0; i < rec->nshards; i++) {
 			uint32_t which = ck_shard_by_id(s, rec->shards[i].id);
 
-			if (which != CK_NO_SHARD)
-				s->shards[which].touched = rec->shards[i].touched;
+			if (which == CK_NO_SHARD)
+				continue;
+			s->shards[which].touched = rec->shards[i].touched;
+			if (rec->shards[i].size < s->shards[which].found)
+				s->shards[which].found = rec->shards[i].size;
 		}
 		return 0;
 	case CK_REC_SYNC:
@@ -248,8 +253,12 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	uint64_t dropped;
 	int r;
 
-	if (s->vfs->lstat(s->vfs, s->journal_path, &st) == -ENOENT)
+	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
+	if (r == -ENOENT)
 		return 0;
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->journal_path,
+			       strerror(-r));
 	r = ck_journal_scan(s->vfs, s->journal_path, NULL, NULL, &scan, err);
 	if (r < 0)
 		return r;
@@ -275,8 +284,9 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	if (dropped)
 		ck_buf_printf(&s->notice, "%s: %" PRIu64 " bytes at its end were never made durable, and "
 			      "are dropped\n", s->journal_path, dropped);
-	s->recovered = p.edits > 0;
-	if (s->recovered)
+	s->recovered = p.edits > 0; /* even if they come to nothing: who looks is told so */
+	s->found = s->recovered ? scan.end : 0;
+	if (s->recovered && !s->o.tells_recovered)
 		ck_buf_printf(&s->notice, "%s: edits that were not published are here again: publish "
 			      "them (ckptctl commit) or give them up (ckptctl discard)\n", s->prefix);
 	return 0;

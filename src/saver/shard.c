@@ -15,6 +15,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define UNUSED_MAX 1024 /* missing numbers of data files that are looked for */
+
 static bool same_time(struct timespec a, struct timespec b)
 {
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
@@ -34,6 +36,33 @@ static int add_shard(struct ck_stage *s, uint32_t id, const char *path, struct c
 		return ck_fail_nomem(err, s->prefix);
 	*ret = s->nshards++;
 	return 0;
+}
+
+/* Data files of the bundle in which no variable lies: all of it is dead, or it was empty always. */
+static int add_unused(struct ck_stage *s, struct ck_err *err)
+{
+	uint32_t num = s->model->num_shards, which;
+	int r = 0;
+
+	if (num - s->model->nshards > UNUSED_MAX)
+		return 0;
+	for (uint32_t id = 0; id < num && r == 0; id++) {
+		struct ck_vstat st;
+		char *path;
+
+		if (ck_shard_by_id(s, id) != CK_NO_SHARD)
+			continue;
+		path = ck_shard_name(s->source, id, num);
+		if (!path)
+			return ck_fail_nomem(err, s->prefix);
+		if (s->vfs->stat(s->vfs, path, &st) == 0 && S_ISREG(st.mode)) {
+			r = add_shard(s, id, path, NULL, &which, err);
+			if (r == 0)
+				s->shards[which].stat = st;
+		}
+		free(path);
+	}
+	return r;
 }
 
 /* The model's shards keep their numbers here, so that ck_var.shard is an index of both. */
@@ -57,6 +86,10 @@ int ck_shards_init(struct ck_stage *s, struct ck_err *err)
 		    m->source)
 			r = ck_fail(err, CK_MISSING, ENOENT, "%s: has gone meanwhile", path.p);
 	}
+	if (r == 0 && s->exists)
+		r = add_unused(s, err);
+	for (uint32_t i = 0; i < s->nshards; i++)
+		s->shards[i].found = s->shards[i].stat.size;
 	return r;
 }
 
@@ -71,6 +104,15 @@ void ck_shards_done(struct ck_stage *s)
 	s->shards = NULL;
 	s->nshards = 0;
 	ck_shard_drop_limbo(s, false);
+}
+
+int ck_shard_add(struct ck_stage *s, uint32_t id, uint32_t *ret, struct ck_err *err)
+{
+	char *path = ck_shard_name(s->source, id, s->num_shards);
+	int r = path ? add_shard(s, id, path, NULL, ret, err) : ck_fail_nomem(err, s->prefix);
+
+	free(path);
+	return r;
 }
 
 uint32_t ck_shard_by_id(const struct ck_stage *s, uint32_t id)
@@ -148,6 +190,9 @@ bool ck_shard_is_ours(struct ck_stage *s, uint32_t which)
 
 	/* Asked anew each time: a link may be made at any moment. */
 	if (s->foreign && sh->source)
+		return false;
+	/* Published elsewhere as a copy: what was opened is read from the old file. */
+	if (sh->source && ck_source_stat(sh->source)->st_ino != sh->stat.ino)
 		return false;
 	return s->vfs->lstat(s->vfs, sh->path, &st) == 0 && S_ISREG(st.mode) && st.nlink == 1 &&
 	       st.ino == sh->stat.ino;
@@ -266,8 +311,10 @@ static int add_contents(struct ck_stage *s, uint32_t which, struct ck_ranges *re
 }
 
 /* Where nothing is known of what died when, all that is dead died just now. */
-static int quarantine_gaps(struct ck_stage *s, uint32_t id, const struct ck_ranges *live)
+static int quarantine_gaps(struct ck_stage *s, const struct ck_sshard *sh,
+			   const struct ck_ranges *live)
 {
+	uint32_t id = sh->id;
 	uint64_t end = 0;
 	int r = 0;
 
@@ -278,6 +325,8 @@ static int quarantine_gaps(struct ck_stage *s, uint32_t id, const struct ck_rang
 			r = ck_quarantine_add(&s->quarantine, id, 1, end, live->v[i].off - end);
 		end = live->v[i].off + live->v[i].len;
 	}
+	if (r == 0 && sh->found > end)
+		r = ck_quarantine_add(&s->quarantine, id, 1, end, sh->found - end);
 	s->quarantine_known = r == 0;
 	return r;
 }
@@ -291,7 +340,7 @@ static int used_ranges(struct ck_stage *s, uint32_t which, struct ck_ranges *ret
 
 	if (r < 0)
 		return r;
-	r = id == CK_REC_STAGE ? 0 : quarantine_gaps(s, id, ret);
+	r = id == CK_REC_STAGE ? 0 : quarantine_gaps(s, &s->shards[which], ret);
 	if (r == 0 && id != CK_REC_STAGE)
 		r = ck_quarantine_ranges(&s->quarantine, id, ret);
 	if (r == 0)
@@ -424,7 +473,7 @@ static uint32_t appendable(struct ck_stage *s)
 {
 	uint32_t best = CK_NO_SHARD;
 
-	if (!s->exists || s->foreign || s->o.save)
+	if (!s->exists || s->foreign)
 		return CK_NO_SHARD;
 	for (uint32_t i = 0; i < s->nshards; i++)
 		if (s->shards[i].id != CK_REC_STAGE &&

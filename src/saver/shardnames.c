@@ -1,6 +1,6 @@
 /*
- * shardnames.c - the names of a publish's files: usually just the new index's, sometimes those of all
- * data files.
+ * shardnames.c - the names of a publish's files: usually just the new index's, sometimes those of
+ * all data files.
  *
  * A bundle's data files are called after their number and how many there are, so a new one gives
  * all of them new names: the old ones are linked to them (a shard is never copied where it can be
@@ -137,8 +137,8 @@ static int make_copy(struct ck_stage *s, struct ck_sshard *sh, const char *to, b
 		r = ck_vfs_sync(dst);
 	ck_vfs_close(src);
 	ck_vfs_close(dst);
-	return r < 0 ? ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed", to,
-			       strerror(-r)) : 0;
+	return r < 0 ? ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed",
+			       to, strerror(-r)) : 0;
 }
 
 static int make_symlink(struct ck_stage *s, const char *from, const char *to, struct ck_err *err)
@@ -150,8 +150,8 @@ static int make_symlink(struct ck_stage *s, const char *from, const char *to, st
 	if (n >= 0)
 		target[n] = '\0';
 	r = n < 0 ? (int)n : s->vfs->symlink(s->vfs, target, to);
-	return r < 0 ? ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed", to,
-			       strerror(-r)) : 0;
+	return r < 0 ? ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed",
+			       to, strerror(-r)) : 0;
 }
 
 static int make_name(struct ck_stage *s, struct ck_publish *x, struct ck_sshard *sh, const char *to,
@@ -178,12 +178,15 @@ static int make_name(struct ck_stage *s, struct ck_publish *x, struct ck_sshard 
 	return r;
 }
 
-/* Compacting keeps nothing but the file that everything was written to. */
-static bool is_kept(const struct ck_publish *x, const struct ck_sshard *sh)
+/* Compacting keeps nothing but the file that everything was written to; publishing elsewhere, and
+ * the end of compacting, what variables lie in. */
+static bool is_kept(const struct ck_stage *s, const struct ck_publish *x,
+		    const struct ck_sshard *sh)
 {
 	if (sh->id == CK_REC_STAGE)
 		return x->stage_used;
-	return !x->compact && (sh->source || sh->file);
+	return !x->compact && sh->stat.ino &&
+	       (sh->source || sh->file || (!s->foreign && !x->renumber));
 }
 
 static int name_shards(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
@@ -193,7 +196,7 @@ static int name_shards(struct ck_stage *s, struct ck_publish *x, struct ck_err *
 	for (uint32_t i = 0; i < s->nshards && r == 0; i++) {
 		struct ck_sshard *sh = &s->shards[i];
 
-		if (is_kept(x, sh))
+		if (is_kept(s, x, sh))
 			r = add_name(&x->made, &x->nmade,
 				     ck_shard_name(s->prefix, sh->id == CK_REC_STAGE ?
 							      x->stage_id : sh->id,
@@ -204,7 +207,7 @@ static int name_shards(struct ck_stage *s, struct ck_publish *x, struct ck_err *
 	for (uint32_t i = 0, made = 0; i < s->nshards && r == 0; i++) {
 		struct ck_sshard *sh = &s->shards[i];
 
-		if (is_kept(x, sh))
+		if (is_kept(s, x, sh))
 			r = make_name(s, x, sh, x->made[made++], err);
 		else if (!x->compact || sh->id == CK_REC_STAGE)
 			continue;
@@ -227,9 +230,10 @@ int ck_layout_make(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	if (ck_buf_failed(&tmp) || !x->commit.index_path)
 		return ck_fail_nomem(err, s->prefix);
 	x->num_shards = s->num_shards;
-	x->stage_used = x->compact || uses_stage_file(x);
+	/* TensorFlow's writer makes a data file even where there is nothing to be put in it. */
+	x->stage_used = x->compact || !s->exists || uses_stage_file(x);
 	x->stage_id = s->exists && !x->compact ? s->num_shards : 0;
-	x->new_files = x->stage_used || s->foreign || !s->exists || x->renumber;
+	x->new_files = x->stage_used || s->foreign || x->renumber;
 	if (!x->new_files)
 		return 0;
 	/* While there is only one, its name is taken: it gets the next. */

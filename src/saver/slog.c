@@ -107,7 +107,10 @@ int ck_slog_begin(struct ck_stage *s, struct ck_err *err)
 		}
 	}
 	s->generation++;
-	return relog_below(s, s->root, err);
+	ck_state_write(s);
+	r = relog_below(s, s->root, err);
+	ck_state_written(s);
+	return r;
 }
 
 /* A journal with nothing in it but what is there anyhow is no edit. */
@@ -195,8 +198,10 @@ static int log_extents(struct ck_stage *s, struct ck_err *err)
 		ck_buf_clear(&w.path);
 		ck_snode_path(n, &w.path);
 		r = ck_buf_failed(&w.path) ? ck_fail_nomem(err, s->prefix) : 0;
+		ck_state_write(s); /* the walk joins what has become alike */
 		if (r == 0)
 			r = ck_extmap_walk(n->now.content->map, log_extent, &w);
+		ck_state_written(s);
 		if (r == 0)
 			n->unlogged = false;
 	}
@@ -366,9 +371,11 @@ int ck_slog_sync(struct ck_stage *s, struct ck_err *err)
 
 		s->pending = n->pending_next;
 		n->pending = false;
+		ck_state_write(s);
 		if (n->now.content && n->now.content->map)
 			ck_extmap_walk(n->now.content->map, mark_durable, NULL);
 		ck_snode_maybe_free(s, n);
+		ck_state_written(s);
 	}
 	ck_shard_drop_limbo(s, true);
 	return 0;

@@ -79,11 +79,16 @@ static int init(struct ck_stage *s, const struct ck_stage_options *o, struct ck_
 static int check_free(struct ck_stage *s, struct ck_err *err)
 {
 	struct ck_vstat st;
+	int r;
 
 	if (!s->o.create && !s->o.save)
 		return 0;
-	if (s->vfs->lstat(s->vfs, s->index_path, &st) == -ENOENT)
+	r = s->vfs->lstat(s->vfs, s->index_path, &st);
+	if (r == -ENOENT)
 		return 0;
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->index_path,
+			       strerror(-r));
 	return ck_fail(err, CK_USAGE, EEXIST, "%s: there is a checkpoint already: give another "
 		       "prefix, or mount that one with -o rw", s->prefix);
 }
@@ -160,11 +165,14 @@ static int make_root(struct ck_stage *s, struct ck_err *err)
 		return ck_fail_nomem(err, s->prefix);
 	s->root->base = s->root_base;
 	s->root->nsub = ck_tree_subdirs(s->tree, s->root_base);
-	s->root->mode = s->o.dir_mode;
-	s->root->uid = s->o.uid;
-	s->root->gid = s->o.gid;
-	s->root->atime = s->root->mtime = s->root->ctime = s->model->mtime;
-	s->root->has_attr = true;
+	s->root->attr = (struct ck_sattr){
+		.mode = s->o.dir_mode,
+		.uid = s->o.uid,
+		.gid = s->o.gid,
+		.atime = s->model->mtime,
+		.mtime = s->model->mtime,
+		.ctime = s->model->mtime,
+	};
 	for (node = s->root_base; node != 0; node = ck_tree_parent(s->tree, node))
 		ck_buf_add(&chain, &node, sizeof(node));
 	ck_buf_str(&name, "");
@@ -186,6 +194,24 @@ static int make_root(struct ck_stage *s, struct ck_err *err)
 	}
 	s->root->pub_name = ck_span(name.p, name.n);
 	return 0;
+}
+
+static void remove_file(struct ck_stage *s, const char *suffix)
+{
+	char *path = with_suffix(s->prefix, suffix);
+
+	if (path)
+		s->vfs->unlink(s->vfs, path);
+	free(path);
+}
+
+/* What no journal means was left by a crash: before anything was staged, or after all was done. */
+static void remove_stray(struct ck_stage *s)
+{
+	if (ck_shard_by_id(s, CK_REC_STAGE) == CK_NO_SHARD)
+		remove_file(s, CK_SUFFIX_STAGE);
+	if (!s->journal)
+		remove_file(s, CK_SUFFIX_INDEX_NEW);
 }
 
 int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struct ck_err *err)
@@ -210,6 +236,8 @@ int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struc
 		r = make_root(s, err);
 	if (r == 0)
 		r = ck_replay(s, err);
+	if (r == 0)
+		remove_stray(s);
 	if (r < 0)
 		ck_stage_close(s, NULL);
 	else
@@ -228,10 +256,27 @@ static void free_old_journals(struct ck_stage *s)
 	}
 }
 
+/* Edits may come to nothing: a file made and removed again. */
+static bool comes_to_something(struct ck_stage *s)
+{
+	struct ck_plan p;
+	bool does = true;
+
+	if (ck_plan_make(s, &p, NULL) == 0) {
+		does = p.nchanges || p.unfinished;
+		ck_plan_done(&p);
+	}
+	/* Whoever only looks leaves what was found, scratch files too. */
+	for (struct ck_snode *n = s->recovered && !s->own ? s->nodes : NULL; n; n = n->all_next)
+		does |= n->entry && !n->pub.dir;
+	return does;
+}
+
 /* A journal in which nothing is staged is of no use to anybody. */
 static bool worth_keeping(struct ck_stage *s)
 {
-	return s->own || s->recovered || s->committed || s->in_doubt;
+	return s->committed || s->in_doubt ||
+	       ((s->own || s->recovered) && comes_to_something(s));
 }
 
 int ck_stage_close(struct ck_stage *s, struct ck_err *err)

@@ -58,6 +58,7 @@ struct ck_stage_options {
 	bool create; /* there is no checkpoint yet */
 	bool force; /* a damaged one is opened as far as it can be read */
 	bool discard_lost; /* a journal whose PATH is not there is forgotten (ckptctl discard) */
+	bool tells_recovered; /* the caller says itself that edits were recovered: no notice */
 	enum ck_publish_how how;
 	struct ck_tree_options tree;
 	const char *subdir; /* folder that is shown as the root, or NULL */
@@ -192,6 +193,10 @@ int ck_stage_removexattr(struct ck_stage *s, uint64_t ino, const char *name, str
  * file name is that of the folder. -ENOENT where a folder is missing and make is false. */
 int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir, char **file,
 		   struct ck_err *err);
+/* The same for a name that is a variable's, even where it ends in the separator: a variable may be
+ * called so. */
+int ck_stage_place_var(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir,
+		       char **file, struct ck_err *err);
 
 /* One variable as it stands now. */
 struct ck_stage_var {
@@ -237,6 +242,9 @@ int ck_stage_publish(struct ck_stage *s, unsigned flags, struct ck_publish_repor
 /* Drops what is staged: all of it (path NULL), or of one file or folder by its path as shown. The
  * variable is again what was published; -ENOENT where nothing is staged there. */
 int ck_stage_discard(struct ck_stage *s, const char *path, struct ck_err *err);
+/* Drops what this opening has staged; what was recovered stays in the journal as it was found.
+ * Before anything was published. Afterwards the stage can only be closed. */
+int ck_stage_abandon(struct ck_stage *s, struct ck_err *err);
 
 /* Gives back the space of what is not used: the data is written anew. Publishes what is staged
  * first. */

@@ -50,6 +50,7 @@ struct ck_sshard {
 	bool once_known;
 	bool touched; /* we have written to it, or the journal says that we may */
 	struct ck_vstat stat; /* as we know it: compared to see whether others have changed it */
+	uint64_t found; /* bytes it had before anything was staged */
 	struct ck_space *space; /* of the target; NULL: to be computed */
 };
 
@@ -96,7 +97,7 @@ struct ck_sentry {
 	uint32_t base; /* no node, and the opened tree has one: which */
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
-	uint64_t ghost; /* id of the variable whose V.json may still be removed; 0: none */
+	uint64_t ghost; /* id of the variable whose V.json may still be read, moved, removed; 0: none */
 };
 
 /* What can be staged of a node, and published. */
@@ -107,6 +108,14 @@ struct ck_sstate {
 	struct ck_varmeta *meta; /* NULL: none */
 };
 
+/* What people may set of a file. */
+struct ck_sattr {
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	struct timespec atime, mtime, ctime;
+};
+
 struct ck_snode {
 	struct ck_snode *hash_next; /* by id and is_dir */
 	uint64_t id;
@@ -115,16 +124,13 @@ struct ck_snode {
 	bool suffixed; /* its name ends in TF2's suffix, which the path leaves out */
 	bool pub_suffixed;
 	bool home_is_base; /* published just as it was opened: the model has its V.json */
-	bool has_attr; /* what follows is set, else the defaults count */
-	mode_t mode;
-	uid_t uid;
-	gid_t gid;
-	struct timespec atime, mtime, ctime;
+	struct ck_sattr attr; /* of the folder, or V */
+	struct ck_sattr json; /* of V.json */
 	uint32_t base; /* the opened tree's node, or CK_NO_NODE */
 	struct ck_sentry *entry; /* where it lies now; NULL: unlinked (or the root) */
 	struct ck_sstate now; /* dir and name: of the entry, not owned */
 	struct ck_sstate pub; /* name is owned; content NULL: not published */
-	struct ck_span pub_name; /* variable's (folder: scope's, with the separator), owned; p NULL */
+	struct ck_span pub_name; /* variable's (scope's, with the separator), owned; p NULL */
 	char *component; /* what the spelling stands for, where that cannot be undone (%~) */
 	size_t component_len;
 	uint64_t nlookup;
@@ -231,6 +237,7 @@ struct ck_stage {
 
 	bool replaying;
 	bool recovered; /* edits come from a journal that was found */
+	uint64_t found; /* bytes of that journal; 0: it held no edits */
 	bool own; /* edits were made by this opening */
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
@@ -281,7 +288,9 @@ void ck_snode_unlink(struct ck_stage *s, struct ck_snode *n);
 /* The folder or file of the opened tree as a node. */
 int ck_snode_materialize(struct ck_stage *s, uint32_t base, bool is_dir, struct ck_snode **ret,
 			struct ck_err *err);
-void ck_snode_touch(struct ck_snode *n); /* mtime and ctime are now */
+struct ck_sattr ck_sattr_new(const struct ck_stage *s, mode_t mode); /* made just now */
+void ck_sattr_touch(struct ck_sattr *a); /* mtime and ctime are now */
+void ck_snode_touch(struct ck_snode *n); /* those of the folder, or V */
 bool ck_name_is_scratch(const char *name);
 
 /* lookup.c */
@@ -315,6 +324,8 @@ void ck_child_path(const struct ck_snode *dir, const char *name, struct ck_buf *
 bool ck_scope_name(const struct ck_stage *s, const struct ck_snode *dir, struct ck_buf *out);
 /* Appends the variable's name; false where it cannot be known (a path with %~, no V.json). */
 bool ck_var_node_name(const struct ck_stage *s, const struct ck_snode *n, struct ck_buf *out);
+/* The same of a variable that was there. */
+bool ck_sentry_var_name(const struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *out);
 /* 0 where a file (or folder) may be called so, -EINVAL, -ENAMETOOLONG. */
 int ck_name_check(const struct ck_stage *s, const struct ck_snode *dir, const char *name,
 		  bool is_dir, struct ck_err *err);
@@ -334,8 +345,8 @@ int ck_content_edit(struct ck_stage *s, struct ck_snode *n, struct ck_content **
 		    struct ck_err *err);
 int ck_content_read(struct ck_stage *s, struct ck_content *c, uint64_t off, void *p, size_t n,
 		    struct ck_err *err);
-int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p, size_t len,
-		     struct ck_err *err);
+int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p,
+		     size_t len, struct ck_err *err);
 int ck_content_resize(struct ck_stage *s, struct ck_snode *n, uint64_t size, struct ck_err *err);
 /* Bytes reserved beyond the end are given back. */
 void ck_content_settle(struct ck_stage *s, struct ck_content *c);
@@ -348,6 +359,7 @@ int ck_shards_init(struct ck_stage *s, struct ck_err *err);
 void ck_shards_done(struct ck_stage *s);
 /* The shard that new bytes go to, opened and with its free space known. */
 int ck_shard_target(struct ck_stage *s, struct ck_sshard **ret, struct ck_err *err);
+int ck_shard_add(struct ck_stage *s, uint32_t id, uint32_t *ret, struct ck_err *err);
 uint32_t ck_shard_by_id(const struct ck_stage *s, uint32_t id); /* index, CK_NO_SHARD */
 int ck_shard_read(struct ck_stage *s, uint32_t which, uint64_t off, void *p, size_t n,
 		  struct ck_err *err);
@@ -527,9 +539,13 @@ char *ck_shard_name(const char *prefix, uint32_t id, uint32_t num); /* NULL: out
 int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_rebase_nothing(struct ck_stage *s, struct ck_err *err);
 void ck_snodes_sweep(struct ck_stage *s);
-/* vjson.c: V.json of what is no node. */
+/* vjson.c: V.json of what is no node, and of what was there. */
 int ck_base_json(struct ck_stage *s, uint32_t base, struct ck_buf *out, struct ck_err *err);
 bool ck_base_name(struct ck_stage *s, uint32_t base, struct ck_buf *out);
+int ck_ghost_json(struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *out,
+		  struct ck_err *err);
+/* The entry whose ghost that is, or NULL. */
+struct ck_sentry *ck_ghost_entry(struct ck_stage *s, uint64_t id);
 
 const char *ck_stage_quote(const struct ck_snode *n, char *buf, size_t room);
 

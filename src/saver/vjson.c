@@ -40,11 +40,7 @@ int ck_json_owner(struct ck_stage *s, struct ck_snode *dir, const char *name,
 		if (!n)
 			return ck_fail_nomem(err, s->prefix);
 		s->next_id++;
-		n->mode = s->o.file_mode;
-		n->uid = s->o.uid;
-		n->gid = s->o.gid;
-		ck_snode_touch(n);
-		n->atime = n->mtime;
+		n->attr = n->json = ck_sattr_new(s, s->o.file_mode);
 		n->suffixed = e->last_suffixed;
 		ck_snode_link(s, n, e);
 	}
@@ -103,7 +99,7 @@ int ck_do_meta(struct ck_stage *s, struct ck_snode *n, struct ck_varmeta *meta,
 	n->now.meta = meta;
 	n->json_hidden = false;
 	take_suffix(s, n, meta);
-	ck_snode_touch(n);
+	ck_sattr_touch(&n->json);
 	ck_state_written(s);
 	return 0;
 }
@@ -146,6 +142,25 @@ int ck_base_json(struct ck_stage *s, uint32_t base, struct ck_buf *out, struct c
 	ck_varmeta_render(meta, is, size, out);
 	ck_varmeta_unref(meta);
 	return 0;
+}
+
+int ck_ghost_json(struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *out,
+		  struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
+	uint64_t size;
+
+	if (!e->last)
+		return ck_base_json(s, e->base, out, err);
+	if (!ck_sentry_var_name(s, e, &name)) {
+		ck_buf_clear(&name);
+		if (e->last->name)
+			ck_buf_add(&name, e->last->name, e->last->name_len);
+	}
+	if (!ck_varmeta_need(e->last, &size))
+		size = 0;
+	ck_varmeta_render(e->last, ck_span(name.p ? name.p : "", name.n), size, out);
+	return ck_buf_failed(out) ? ck_fail_nomem(err, s->prefix) : 0;
 }
 
 void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out)

@@ -92,7 +92,8 @@ mount_ckpt() {
 	local source=$1 status=0 pid
 	shift
 	: "${MNT:=$BATS_TEST_TMPDIR/mnt}"
-	mkdir -p "$MNT"
+	# One whose daemon was killed is there, though mkdir cannot see it.
+	is_mounted "$MNT" || mkdir -p "$MNT"
 	start_ckptfuse "$@" -- "$source" "$MNT" || status=$?
 	if [ "$status" -eq 0 ]; then
 		pid=$(mount_pid "$MNT")

@@ -94,8 +94,7 @@ saver_insides() {
 system_calls() {
 	local names='open|openat|pwrite|write|rename|renameat|unlink|link|symlink|fsync'
 	names+='|fdatasync|ftruncate|mkstemp'
-	find src/journal src/saver -name '*.[ch]' |
-		xargs grep -nHE "(^|[^_[:alnum:]>.])($names)[[:space:]]*\\(" |
+	grep -rnHE --include='*.[ch]' "(^|[^_[:alnum:]>.])($names)[[:space:]]*\\(" src/journal src/saver |
 		grep -vE '^[^:]*:[0-9]*:[[:space:]]*(\*|/\*|//)' |
 		grep -vE '\(\*(open|rename|unlink|link|symlink)\)'
 }

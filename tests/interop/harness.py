@@ -54,7 +54,11 @@ def argument(name):
 
 
 class Mount:
-    """A mounted checkpoint; usable when the constructor returns."""
+    """A mounted checkpoint; usable when the constructor returns.
+
+    One that is writable is ended with umount(), which says how the publish went; close() is for
+    what may be left of a test that failed.
+    """
 
     alive = set()
 
@@ -99,6 +103,30 @@ class Mount:
             out.update(os.path.relpath(os.path.join(folder, f), root) for f in files)
         return out
 
+    def write(self, path, data):
+        """As a shell's redirection writes."""
+        with open(self.path(path), "wb") as f:
+            f.write(data)
+
+    def sync(self, path):
+        """What is staged of the file, and before it, is durable when this returns."""
+        f = os.open(self.path(path), os.O_RDONLY)
+        try:
+            os.fsync(f)
+        finally:
+            os.close(f)
+
+    def publish(self):
+        try:
+            self.write(b".ckptfuse/commit", b"1")
+        except OSError as e:
+            raise AssertionError(f"{e}: {self.read(b'.ckptfuse/log').decode()}") from e
+
+    def umount(self):
+        """Publishes and unmounts; an error that tells all where that fails."""
+        ckptctl("umount", "--", self.point)
+        self.close()
+
     def kill(self):
         """Ends the daemon at once: whoever waits for an answer of the mount gets ENOTCONN."""
         signal.pidfd_send_signal(self.process, signal.SIGKILL)
@@ -118,7 +146,8 @@ class Mount:
             Mount.alive.discard(self)
             os.close(self.process)
             self.process = None
-        os.rmdir(self.point)
+        with contextlib.suppress(FileNotFoundError):  # closed before
+            os.rmdir(self.point)
         if not ended:
             raise AssertionError("the daemon did not end when its mount went away")
 

@@ -13,6 +13,9 @@
  *   fsop dirsync FOLDER                 fsync() of a folder
  *   fsop hold FILE N                    opens for writing, writes N bytes, waits for standard input
  *                                       to end, and closes
+ *   fsop savefile FOLDER TEMPORARY NAME replaces a file by standard input as some writers do: a
+ *                                       temporary sibling gets its full size, is written in pieces
+ *                                       of 1 MiB, and is renamed over it, without any sync
  *
  * Exit status 0, or 1 with the errno's name on standard error.
  */
@@ -128,6 +131,38 @@ static int do_hold(char **arg)
 	return close(fd) < 0 ? fail() : 0;
 }
 
+static int fill(int from, int to)
+{
+	static char piece[1 << 20];
+	size_t n;
+	ssize_t k;
+
+	do {
+		for (n = 0; n < sizeof(piece); n += (size_t)k) {
+			k = read(from, piece + n, sizeof(piece) - n);
+			if (k < 0)
+				return -1;
+			if (k == 0)
+				break;
+		}
+		if (n && write(to, piece, n) != (ssize_t)n)
+			return -1;
+	} while (n == sizeof(piece));
+	return 0;
+}
+
+static int do_savefile(char **arg)
+{
+	int dir = open(arg[0], O_RDONLY | O_DIRECTORY);
+	int fd = openat(dir, arg[1], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat in;
+
+	if (dir < 0 || fd < 0 || fstat(STDIN_FILENO, &in) < 0 || ftruncate(fd, in.st_size) < 0 ||
+	    fchmod(fd, 0644) < 0 || fill(STDIN_FILENO, fd) < 0 || close(fd) < 0)
+		return fail();
+	return renameat(dir, arg[1], dir, arg[2]) < 0 ? fail() : 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -152,6 +187,8 @@ int main(int argc, char **argv)
 		return do_dirsync(arg);
 	if (strcmp(what, "hold") == 0 && n == 2)
 		return do_hold(arg);
+	if (strcmp(what, "savefile") == 0 && n == 3)
+		return do_savefile(arg);
 	fprintf(stderr, "usage: see the top of fsop.c\n");
 	return 2;
 }

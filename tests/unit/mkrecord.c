@@ -17,7 +17,7 @@ static uint8_t large[40000]; /* more than is copied into one piece with its reco
 static const struct ck_record records[] = {
 	{ .type = CK_REC_BASE,
 	  .index = { false, 12345, 0xdeadbeef, 0x0123456789abcdef },
-	  .shards = shards, .nshards = 2,
+	  .num_shards = 4, .shards = shards, .nshards = 2,
 	  .source = S("/models/m") },
 	{ .type = CK_REC_CREATE, .path = S("dense/kernel") },
 	{ .type = CK_REC_WRITE, .path = S("dense/kernel"), .offset = 300, .data = S("\0\1\2\3") },
@@ -60,7 +60,7 @@ bool make_record(unsigned i, struct ck_record *ret)
 
 static bool shards_same(const struct ck_record *a, const struct ck_record *b)
 {
-	if (a->nshards != b->nshards)
+	if (a->num_shards != b->num_shards || a->nshards != b->nshards)
 		return false;
 	for (uint32_t i = 0; i < a->nshards; i++) {
 		const struct ck_rec_shard *x = &a->shards[i], *y = &b->shards[i];

@@ -832,37 +832,38 @@ static void test_every_two_calls(void)
 /* --- dump, set aside -------------------------------------------------------------------------- */
 
 static const char golden[] =
-	"24 BASE index of 12345 bytes, crc32c deadbeef, fnv 0123456789abcdef, source \"/models/m\"\n"
+	"24 BASE index of 12345 bytes, crc32c deadbeef, fnv 0123456789abcdef, "
+	"4 shards, source \"/models/m\"\n"
 	"  shard 0: inode 4711, 1048576 bytes, modified 1700000000.123456789, born "
 	"1600000000.000000001, touched\n"
 	"  shard 3: inode 18446744073709551615, 18446744073709551615 bytes, modified "
 	"-0.000000001\n"
-	"136 CREATE \"dense/kernel\"\n"
-	"161 WRITE \"dense/kernel\" at 300: 4 bytes at 188\n"
-	"192 WRITE \"v\" at 0: 40000 bytes at 207\n"
-	"40207 WRITE \"v\" at 1: 0 bytes at 40222\n"
-	"40222 EXTENT \"v\" at 4096: 1073741824 bytes in shard 7 at 1099511627776, crc32c "
+	"137 CREATE \"dense/kernel\"\n"
+	"162 WRITE \"dense/kernel\" at 300: 4 bytes at 189\n"
+	"193 WRITE \"v\" at 0: 40000 bytes at 208\n"
+	"40208 WRITE \"v\" at 1: 0 bytes at 40223\n"
+	"40223 EXTENT \"v\" at 4096: 1073741824 bytes in shard 7 at 1099511627776, crc32c "
 	"11223344\n"
-	"40257 EXTENT \"v\" at 0: 16 bytes in the stage at 0, crc32c 00000000\n"
-	"40282 TRUNCATE \"v\" to 10737418240\n"
-	"40301 META \"v\" \"{\\\"dtype\\\": \\\"float32\\\"}\"\n"
-	"40335 UNLINK \"a b\\xff\"\n"
-	"40352 MKDIR \"scope\"\n"
-	"40370 RMDIR \"scope\"\n"
-	"40388 RENAME \"old\" with \"new/name\"\n"
-	"40414 RENAME \"old\" to \"new\"\n"
-	"40435 SYNC\n"
-	"40447 DISCARD \"v\"\n"
-	"40461 DISCARD \"\"\n"
-	"40474 PREPARE\n"
+	"40258 EXTENT \"v\" at 0: 16 bytes in the stage at 0, crc32c 00000000\n"
+	"40283 TRUNCATE \"v\" to 10737418240\n"
+	"40302 META \"v\" \"{\\\"dtype\\\": \\\"float32\\\"}\"\n"
+	"40336 UNLINK \"a b\\xff\"\n"
+	"40353 MKDIR \"scope\"\n"
+	"40371 RMDIR \"scope\"\n"
+	"40389 RENAME \"old\" with \"new/name\"\n"
+	"40415 RENAME \"old\" to \"new\"\n"
+	"40436 SYNC\n"
+	"40448 DISCARD \"v\"\n"
+	"40462 DISCARD \"\"\n"
+	"40475 PREPARE\n"
 	"  file \"m.index.ckptfuse-new\"\n"
 	"  file \"m.data-00001-of-00002\"\n"
-	"40530 COMMIT index of 54321 bytes, crc32c 00000001, fnv ffffffffffffffff\n"
+	"40531 COMMIT index of 54321 bytes, crc32c 00000001, fnv ffffffffffffffff\n"
 	"  file \"m.index.ckptfuse-new\"\n"
 	"  file \"m.data-00001-of-00002\"\n"
 	"  patch shard 0 at 4096: 2 bytes at 60\n"
 	"  patch shard 3 at 9223372036854775803: 4 bytes at 61\n"
-	"40625 end: 19 records, salt %016" PRIx64 ", synced to 40447\n";
+	"40626 end: 19 records, salt %016" PRIx64 ", synced to 40448\n";
 
 static void test_dump(void)
 {
@@ -882,8 +883,8 @@ static void test_dump(void)
 	ck_buf_clear(&text);
 	memdisk_put(d, PATH, memdisk_get(d, PATH).p, 200);
 	ck_journal_dump(&d->vfs, PATH, &text, &err);
-	tap_ok(text.p && strstr(text.p, "\n192 end: 3 records") &&
-		       strstr(text.p, "\n8 bytes behind the end are dropped\n"),
+	tap_ok(text.p && strstr(text.p, "\n193 end: 3 records") &&
+		       strstr(text.p, "\n7 bytes behind the end are dropped\n"),
 	       "what is dropped is counted");
 	ck_buf_clear(&text);
 	memdisk_put(d, PATH, "", 0);

@@ -31,7 +31,8 @@ static int pending(struct memdisk *d, struct ck_pending *p)
 static struct ck_journal *begin(struct memdisk *d, const char *at)
 {
 	struct ck_rec_shard shards[2];
-	struct ck_record base = { .type = CK_REC_BASE, .shards = shards, .nshards = 2 };
+	struct ck_record base = { .type = CK_REC_BASE, .num_shards = 2, .shards = shards,
+				  .nshards = 2 };
 	struct ck_journal *j = NULL;
 	struct ck_vstat st;
 
