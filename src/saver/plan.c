@@ -146,7 +146,7 @@ static bool find_home(struct ck_stage *s, const struct ck_content *c, struct ck_
 	return i->home != CK_NO_SHARD;
 }
 
-static int not_redoable(void *arg, struct ck_ext *e)
+static int not_redoable(void *arg, const struct ck_ext *e)
 {
 	const struct ck_content *c = arg;
 
@@ -199,7 +199,7 @@ static int may_redo(struct ck_stage *s, struct inplace *in, const struct ck_item
 
 	*ret = false;
 	if (i->home == CK_NO_SHARD || s->foreign ||
-	    ck_extmap_walk(c->map, not_redoable, c))
+	    ck_extmap_each(c->map, not_redoable, c))
 		return 0;
 	if (!in->known[i->home]) {
 		int r = shared_ranges(s, i->home, &in->shared[i->home], err);

@@ -125,13 +125,20 @@ static int redo_bytes(struct replay *p, uint64_t at, const struct ck_record *rec
 		e.at = rec->shard_offset;
 		e.crc = rec->crc32c;
 		e.crc_ok = true;
-		e.durable = true;
+		e.durable = at < p->synced;
+		if (!e.durable) { /* a process died, the power may go yet */
+			s->shards[e.which].dirty = true;
+			ck_content_pend(s, n);
+		}
 	}
 	r = ck_content_edit(s, n, &c, err);
 	if (r == 0)
 		r = ck_extmap_set(c->map, &e);
-	c->size = r == 0 ? ck_extmap_size(c->map) : c->size;
-	return r;
+	if (r < 0)
+		return r;
+	c->size = ck_extmap_size(c->map);
+	c->borrowed |= e.kind == CK_EXT_SHARD; /* scratch files keep what was published */
+	return 0;
 }
 
 static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_err *err)
@@ -151,12 +158,37 @@ static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_
 	r = ck_json_owner(s, dir, name.p, &n, err);
 	if (r == 0)
 		r = ck_varmeta_parse(rec->data, NULL, s->big_endian, "journal", &meta, err);
-	return r < 0 ? r : ck_do_meta(s, n, meta, err);
+	if (r == 0)
+		r = ck_do_meta(s, n, meta, err);
+	if (r == 0 && rec->data.n >= strlen(CK_META_SUFFIXED) &&
+	    memcmp(rec->data.p, CK_META_SUFFIXED, strlen(CK_META_SUFFIXED)) == 0)
+		n->suffixed = true;
+	return r;
+}
+
+/* A folder that is there already may only be spelt otherwise. */
+static int redo_mkdir(struct replay *p, struct ck_snode *dir, const char *name, struct ck_err *err)
+{
+	struct ck_stage *s = p->s;
+	struct ck_snode *n;
+	struct ck_found f;
+	bool durable;
+	int r = ck_sfind(s, dir, CK_NO_NODE, name, strlen(name), &f);
+
+	if (r == 0 && f.kind == CK_STAGE_DIR)
+		return 0;
+	if ((r == 0 && f.kind == CK_STAGE_ALIAS) || ck_other_spelling(s, dir, name, &f)) {
+		r = ck_found_node(s, &f, &n, err);
+		return r < 0 ? r : ck_do_rename(s, dir, n->entry->name, dir, name, 0, &durable, err);
+	}
+	p->edits++;
+	return ck_do_mkdir(s, dir, name, s->o.dir_mode, &n, err);
 }
 
 /* Operations on a name. */
-static int redo_name(struct ck_stage *s, const struct ck_record *rec, struct ck_err *err)
+static int redo_name(struct replay *p, const struct ck_record *rec, struct ck_err *err)
 {
+	struct ck_stage *s = p->s;
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT, to = CK_BUF_INIT;
 	struct ck_snode *dir, *to_dir, *n;
 	struct ck_span last;
@@ -180,7 +212,7 @@ static int redo_name(struct ck_stage *s, const struct ck_record *rec, struct ck_
 	case CK_REC_UNLINK:
 		return ck_do_unlink(s, dir, name.p, err);
 	case CK_REC_MKDIR:
-		return ck_do_mkdir(s, dir, name.p, s->o.dir_mode, &n, err);
+		return redo_mkdir(p, dir, name.p, err);
 	case CK_REC_RMDIR:
 		return ck_do_rmdir(s, dir, name.p, err);
 	case CK_REC_RENAME:
@@ -228,9 +260,11 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 			return ck_discard_all(s, err);
 		r = ck_discard_node(s, rec->path, err);
 		return r == -ENOENT ? 0 : r;
+	case CK_REC_MKDIR:
+		return redo_name(p, rec, err);
 	default:
 		p->edits++;
-		return redo_name(s, rec, err);
+		return redo_name(p, rec, err);
 	}
 }
 
