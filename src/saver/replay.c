@@ -141,6 +141,21 @@ static int redo_bytes(struct replay *p, uint64_t at, const struct ck_record *rec
 	return 0;
 }
 
+/* Where a variable was made or moved to, no folder was called so: it was spelt with .d, though its
+ * own variable had gone and is in no index any more. */
+static int make_way(struct ck_stage *s, struct ck_snode *dir, const char *name, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf spelt = CK_BUF_INIT;
+	struct ck_found f;
+	bool durable;
+
+	if (ck_sfind(s, dir, CK_NO_NODE, name, strlen(name), &f) < 0 || f.kind != CK_STAGE_DIR)
+		return 0;
+	ck_buf_printf(&spelt, "%s.d", name);
+	return ck_buf_failed(&spelt) ? -ENOMEM : ck_do_rename(s, dir, name, dir, spelt.p, 0, &durable,
+							      err);
+}
+
 static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
@@ -152,10 +167,12 @@ static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_
 	if (r < 0)
 		return r;
 	ck_buf_add(&name, last.p, last.n);
-	ck_buf_str(&name, ".json");
 	if (ck_buf_failed(&name))
 		return -ENOMEM;
-	r = ck_json_owner(s, dir, name.p, &n, err);
+	r = make_way(s, dir, name.p, err);
+	ck_buf_str(&name, ".json");
+	if (r == 0)
+		r = ck_buf_failed(&name) ? -ENOMEM : ck_json_owner(s, dir, name.p, &n, err);
 	if (r == 0)
 		r = ck_varmeta_parse(rec->data, NULL, s->big_endian, "journal", &meta, err);
 	if (r == 0)
@@ -192,6 +209,7 @@ static int redo_name(struct replay *p, const struct ck_record *rec, struct ck_er
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT, to = CK_BUF_INIT;
 	struct ck_snode *dir, *to_dir, *n;
 	struct ck_span last;
+	struct ck_found f;
 	bool durable;
 	int r = ck_sfind_parent(s, rec->path, &dir, &last, err);
 
@@ -208,7 +226,8 @@ static int redo_name(struct replay *p, const struct ck_record *rec, struct ck_er
 		return -ENOMEM;
 	switch (rec->type) {
 	case CK_REC_CREATE:
-		return ck_do_create(s, dir, name.p, s->o.file_mode, &n, err);
+		r = make_way(s, dir, name.p, err);
+		return r < 0 ? r : ck_do_create(s, dir, name.p, s->o.file_mode, &n, err);
 	case CK_REC_UNLINK:
 		return ck_do_unlink(s, dir, name.p, err);
 	case CK_REC_MKDIR:
@@ -216,7 +235,11 @@ static int redo_name(struct replay *p, const struct ck_record *rec, struct ck_er
 	case CK_REC_RMDIR:
 		return ck_do_rmdir(s, dir, name.p, err);
 	case CK_REC_RENAME:
-		return ck_do_rename(s, dir, name.p, to_dir, to.p, rec->flags << 1, &durable, err);
+		if (ck_sfind(s, dir, CK_NO_NODE, name.p, name.n, &f) == 0 && f.kind == CK_STAGE_DATA &&
+		    !(rec->flags & CK_REC_EXCHANGE))
+			r = make_way(s, to_dir, to.p, err);
+		return r < 0 ? r : ck_do_rename(s, dir, name.p, to_dir, to.p, rec->flags << 1, &durable,
+						err);
 	default:
 		return -EINVAL;
 	}
@@ -287,7 +310,7 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	uint64_t dropped;
 	int r;
 
-	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
+	r = s->unled ? -ENOENT : s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

@@ -188,6 +188,7 @@ struct ck_stage {
 	char *prefix; /* prefix that is published to: source or save */
 	char *journal_path; /* where the journal lies */
 	char *pointer_path; /* what points to it, or NULL */
+	bool unled; /* nothing points to it when this is opened: what lies there is not ours */
 	char *subdir;
 	struct ck_stage_options o; /* its strings are not used */
 	bool big_endian;
