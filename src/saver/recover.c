@@ -386,18 +386,27 @@ int ck_recover_orphan(struct ck_stage *s, struct ck_err *err)
 {
 	struct look l = { .s = s };
 	struct ck_journal_scan scan = { 0 };
+	struct ck_err why = CK_ERR_INIT;
 	struct ck_vstat st;
 	int r;
 
 	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
-	if (r == 0)
-		r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, NULL);
-	if (r == 0 && (scan.committed || !l.edits))
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->journal_path,
+			       strerror(-r));
+	r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, &why);
+	if (r == 0 && (scan.committed || !l.edits)) {
 		r = s->vfs->unlink(s->vfs, s->journal_path);
-	else
+		if (r < 0)
+			ck_fail(err, CK_BUSY, -r, "%s: cannot be removed: %s", s->journal_path,
+				strerror(-r));
+	} else if (r == 0 || why.cls == CK_FOREIGN || why.cls == CK_UNSUPPORTED) {
 		r = set_aside(s, "it is of no checkpoint that points to it", err);
+	} else {
+		ck_fail(err, why.cls, why.errnum, "%s", why.text);
+	}
 	look_done(&l);
 	return r;
 }

@@ -60,7 +60,7 @@ static int create_journal(struct ck_stage *s, struct ck_journal **ret, struct ck
 
 	if (r == 0)
 		r = base_record(s, &rec, err);
-	if (r == 0 && s->pointer_path)
+	if (r == 0)
 		r = ck_recover_orphan(s, err);
 	if (r == 0)
 		r = ck_journal_create(s->vfs, s->journal_path, mode, &rec, ret, err);
@@ -68,8 +68,10 @@ static int create_journal(struct ck_stage *s, struct ck_journal **ret, struct ck
 	if (r < 0 || !s->pointer_path)
 		return r;
 	r = ck_pointer_write(s->vfs, s->pointer_path, s->journal_path, mode, err);
-	if (r < 0)
-		ck_journal_close(*ret, true, NULL);
+	if (r < 0) { /* a pointer that is half there must not lead to nothing */
+		ck_journal_close(*ret, false, NULL);
+		ck_slog_remove(s);
+	}
 	return r;
 }
 
