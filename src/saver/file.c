@@ -54,6 +54,8 @@ static int truncate_node(struct ck_stage *s, struct ck_snode *n, uint64_t size,
 	struct ck_record rec = { .type = CK_REC_TRUNCATE, .offset = size };
 	int r = 0;
 
+	if (size > INT64_MAX)
+		return -EFBIG;
 	if (n->now.content && n->now.content->size == size && (size || !n->now.content->homed))
 		return 0;
 	if (n->entry) {

@@ -322,8 +322,10 @@ static int follow_pointer(struct ck_stage *s, struct ck_err *err)
 	if (ck_buf_failed(&beside))
 		return ck_fail_nomem(err, s->prefix);
 	r = ck_pointer_read(s->vfs, beside.p, &path, NULL);
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
+		s->unled = s->pointer_path != NULL;
 		return 0;
+	}
 	if (r < 0) { /* a journal, which wins over where a new one was to lie */
 		if (!s->pointer_path)
 			return 0;
@@ -368,7 +370,7 @@ int ck_recover(struct ck_stage *s, struct ck_err *err)
 
 	if (r < 0)
 		return r;
-	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
+	r = s->unled ? -ENOENT : s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

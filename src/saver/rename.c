@@ -86,6 +86,24 @@ static int rename_dir(struct ck_stage *s, struct ck_snode *n, struct ck_snode *t
 	return r < 0 ? r : ck_entry_for(s, to_dir, to, e, err);
 }
 
+/* What a cut spelling stands for goes with the spelling. */
+static void swap_components(struct ck_snode *a, struct ck_snode *b)
+{
+	char *c = a->component;
+	size_t len = a->component_len;
+
+	if (a->is_dir != b->is_dir) { /* they are spelt by other rules */
+		free(a->component);
+		free(b->component);
+		a->component = b->component = NULL;
+		return;
+	}
+	a->component = b->component;
+	a->component_len = b->component_len;
+	b->component = c;
+	b->component_len = len;
+}
+
 static int exchange(struct ck_stage *s, struct ck_snode *a, struct ck_snode *b,
 		    struct ck_err *err)
 {
@@ -101,9 +119,7 @@ static int exchange(struct ck_stage *s, struct ck_snode *a, struct ck_snode *b,
 		r = log_rename(s, ea->dir, ea->name, eb->dir, eb->name, true, err);
 	if (r < 0)
 		return r;
-	free(a->component);
-	free(b->component);
-	a->component = b->component = NULL;
+	swap_components(a, b);
 	ck_snode_unlink(s, a);
 	ck_snode_unlink(s, b);
 	ck_snode_link(s, a, eb);
@@ -113,19 +129,51 @@ static int exchange(struct ck_stage *s, struct ck_snode *a, struct ck_snode *b,
 	return 0;
 }
 
-/* Onto a variable: who has no metadata takes its. */
-static void take_over(struct ck_stage *s, struct ck_snode *n, struct ck_snode *t,
-		      struct ck_sentry *e)
+/* What a file gets with its new name. */
+struct heritage {
+	struct ck_varmeta *meta;
+	bool suffixed;
+	char *component; /* what a cut spelling stands for */
+};
+
+/* Onto a variable: who has no metadata takes its. Before the record, since memory may run out. */
+static int inherit(struct ck_stage *s, const struct ck_snode *n, const struct ck_snode *t,
+		   struct ck_sentry *e, struct heritage *ret, struct ck_err *err)
 {
-	if (ck_name_is_scratch(e->name) || n->now.meta)
-		return;
-	if (t && t->now.meta) {
-		n->now.meta = ck_varmeta_ref(t->now.meta);
-		n->json = t->json;
-		n->suffixed = t->suffixed;
-		return;
+	int r = 0;
+
+	if (ck_name_is_scratch(e->name))
+		return 0;
+	if (t && t->component) {
+		ret->component = malloc(t->component_len + 1);
+		if (!ret->component)
+			return ck_fail_nomem(err, s->prefix);
+		memcpy(ret->component, t->component, t->component_len);
 	}
-	ck_inherit(s, n, e);
+	if (n->now.meta)
+		return 0;
+	if (t && t->now.meta) {
+		ret->meta = ck_varmeta_ref(t->now.meta);
+		ret->suffixed = t->suffixed;
+	} else {
+		r = ck_inherit(s, e, &ret->meta, &ret->suffixed, err);
+	}
+	return r;
+}
+
+static void take_over(struct ck_snode *n, const struct ck_snode *t, struct heritage *h)
+{
+	if (h->component) {
+		free(n->component);
+		n->component = h->component;
+		n->component_len = t->component_len;
+	}
+	if (!h->meta)
+		return;
+	n->now.meta = h->meta;
+	n->suffixed = h->suffixed;
+	if (t)
+		n->json = t->json;
 }
 
 int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from,
@@ -135,6 +183,7 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 	struct ck_found f, g;
 	struct ck_sentry *e = NULL;
 	struct ck_snode *n, *t = NULL;
+	struct heritage h = { 0 };
 	bool there;
 	int r = ck_sfind(s, from_dir, CK_NO_NODE, from, strlen(from), &f);
 
@@ -157,7 +206,7 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 	if (r < 0 || (n == t && g.kind == f.kind))
 		return r;
 	if (flags & RENAME_EXCHANGE)
-		return exchange(s, n, t, err);
+		return g.kind == CK_STAGE_JSON ? -EINVAL : exchange(s, n, t, err);
 	if (n->is_dir) {
 		r = rename_dir(s, n, to_dir, to, there ? &g : NULL, &e, err);
 		if (there && g.kind == CK_STAGE_ALIAS)
@@ -169,22 +218,28 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 		if (r == 0)
 			r = ck_entry_for(s, to_dir, to, &e, err);
 	}
+	if (r == 0 && !n->is_dir && e->node) /* perhaps one that has only metadata */
+		t = e->node;
+	if (r == 0 && !n->is_dir)
+		r = inherit(s, n, t, e, &h, err);
 	if (r == 0)
 		r = log_rename(s, from_dir, n->entry->name, to_dir, to, false, err);
-	if (r < 0)
+	if (r < 0) {
+		ck_varmeta_unref(h.meta);
+		free(h.component);
+		if (e)
+			ck_sentry_maybe_free(s, e);
 		return r;
-	if (!n->is_dir) {
-		if (e->node) /* perhaps one that has only metadata */
-			t = e->node;
-		take_over(s, n, t, e);
-		*durable = t && !ck_name_is_scratch(to);
 	}
+	*durable = !n->is_dir && t && !ck_name_is_scratch(to);
 	if (t) {
 		t->json_hidden = true; /* no ghost: the new one has a V.json */
 		ck_snode_unlink(s, t);
-		ck_snode_maybe_free(s, t);
 	}
 	move(s, n, e);
+	take_over(n, t, &h);
+	if (t)
+		ck_snode_maybe_free(s, t);
 	return 0;
 }
 
@@ -192,11 +247,12 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 
 /* Any file becomes the V.json of something: its text is taken as if it were written there. */
 static int onto_json(struct ck_stage *s, const struct ck_found *f, struct ck_snode *from_dir,
-		     const char *from, struct ck_snode *to_dir, const char *to,
+		     const char *from, struct ck_snode *to_dir, const char *to, unsigned flags,
 		     struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT, text = CK_BUF_INIT;
 	struct ck_varmeta *meta;
+	struct ck_found g;
 	struct ck_snode *n, *owner;
 	int r = ck_found_node(s, f, &n, err);
 
@@ -205,6 +261,9 @@ static int onto_json(struct ck_stage *s, const struct ck_found *f, struct ck_sno
 	if (n->now.meta && ck_snode_is_var(n))
 		return ck_fail(err, CK_USAGE, EINVAL, "%s: a variable cannot become the metadata "
 			       "of another: write a variable called so as %%2Ejson", to);
+	if ((flags & RENAME_NOREPLACE) &&
+	    ck_sfind(s, to_dir, CK_NO_NODE, to, strlen(to), &g) == 0 && g.kind != CK_STAGE_GHOST)
+		return -EEXIST;
 	if (n->now.content->size > CK_META_TEXT_MAX)
 		return -EFBIG;
 	text.p = malloc(n->now.content->size + 1);
@@ -235,7 +294,7 @@ static int json_to_json(struct ck_stage *s, const struct ck_found *f, struct ck_
 			const char *to, struct ck_err *err)
 {
 	struct ck_varmeta *meta = NULL;
-	struct ck_snode *owner, *n = NULL;
+	struct ck_snode *owner = NULL, *n = NULL;
 	int r = 0;
 
 	if (f->kind == CK_STAGE_GHOST)
@@ -258,7 +317,7 @@ static int json_to_json(struct ck_stage *s, const struct ck_found *f, struct ck_
 			owner->json = n->json;
 	}
 	ck_varmeta_unref(meta);
-	if (r == 0)
+	if (owner)
 		ck_json_owner_done(s, owner);
 	return r;
 }
@@ -356,7 +415,7 @@ int ck_stage_rename(struct ck_stage *s, uint64_t from_dir, const char *from, uin
 		r = rename_json(s, &f, fd, from, td, to, flags, err);
 	} else if (r == 0 && f.kind == CK_STAGE_DATA && ck_is_json_name(to, &len) &&
 		   !(flags & RENAME_EXCHANGE)) {
-		r = onto_json(s, &f, fd, from, td, to, err);
+		r = onto_json(s, &f, fd, from, td, to, flags, err);
 		durable = true;
 	} else if (r == 0) {
 		r = ck_do_rename(s, fd, from, td, to, flags, &durable, err);
