@@ -360,6 +360,18 @@ static int follow_pointer(struct ck_stage *s, struct ck_err *err)
 	return 0;
 }
 
+/* A journal that nothing points to is nobody's, unless it was just being begun, or what it commits
+ * is what this checkpoint is. */
+static bool is_done_with(struct ck_stage *s, const struct look *l,
+			 const struct ck_journal_scan *scan)
+{
+	struct ck_rec_index now;
+
+	return !l->edits || (scan->committed &&
+			     ck_rec_index_of(s->vfs, s->index_path, &now, NULL) == 0 &&
+			     ck_rec_index_same(&now, &l->commit));
+}
+
 int ck_recover(struct ck_stage *s, struct ck_err *err)
 {
 	struct look l = { .s = s };
@@ -370,13 +382,19 @@ int ck_recover(struct ck_stage *s, struct ck_err *err)
 
 	if (r < 0)
 		return r;
-	r = s->unled ? -ENOENT : s->vfs->lstat(s->vfs, s->journal_path, &st);
+	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->journal_path,
 			       strerror(-r));
 	r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, &why);
+	if (s->unled) {
+		if (r == 0 && is_done_with(s, &l, &scan))
+			s->vfs->unlink(s->vfs, s->journal_path);
+		look_done(&l);
+		return 0;
+	}
 	if (r == -ENOMEM || why.cls == CK_MISSING)
 		ck_fail(err, why.cls, why.errnum, "%s", why.text);
 	else if (r < 0)

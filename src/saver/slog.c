@@ -331,17 +331,25 @@ static int relog_below(struct ck_stage *s, struct ck_snode *dir, struct ck_err *
 	return r;
 }
 
+void ck_slog_meta_text(const struct ck_varmeta *meta, bool suffixed, struct ck_buf *out)
+{
+	struct ck_buf ck_auto_buf packed = CK_BUF_INIT;
+
+	ck_varmeta_pack(meta, &packed);
+	out->failed |= packed.failed;
+	if (ck_buf_failed(out))
+		return;
+	ck_buf_str(out, suffixed ? CK_META_SUFFIXED : "{");
+	ck_buf_add(out, packed.p + 1, packed.n - 1);
+}
+
 int ck_slog_meta(struct ck_stage *s, struct ck_span path, const struct ck_varmeta *meta,
 		 bool suffixed, struct ck_err *err)
 {
-	struct ck_buf ck_auto_buf text = CK_BUF_INIT, packed = CK_BUF_INIT;
+	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
 	struct ck_record rec = { .type = CK_REC_META, .path = path };
 
-	ck_varmeta_pack(meta, &packed);
-	if (ck_buf_failed(&packed))
-		return ck_fail_nomem(err, s->prefix);
-	ck_buf_str(&text, suffixed ? CK_META_SUFFIXED : "{");
-	ck_buf_add(&text, packed.p + 1, packed.n - 1);
+	ck_slog_meta_text(meta, suffixed, &text);
 	if (ck_buf_failed(&text))
 		return ck_fail_nomem(err, s->prefix);
 	rec.data = ck_span(text.p, text.n);

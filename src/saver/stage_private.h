@@ -401,6 +401,8 @@ bool ck_shards_can_clone(struct ck_stage *s);
 int ck_slog_begin(struct ck_stage *s, struct ck_err *err);
 int ck_slog_add(struct ck_stage *s, struct ck_record *r, uint64_t *data_at, struct ck_err *err);
 /* META of what is not said by who writes V.json: suffixed is told as well. */
+/* Appends metadata as a record has it. */
+void ck_slog_meta_text(const struct ck_varmeta *meta, bool suffixed, struct ck_buf *out);
 int ck_slog_meta(struct ck_stage *s, struct ck_span path, const struct ck_varmeta *meta,
 		 bool suffixed, struct ck_err *err);
 #define CK_META_SUFFIXED "{\"suffixed\": true, " /* how such a one begins */
@@ -445,10 +447,9 @@ int ck_entry_for(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_unlink_node(struct ck_stage *s, struct ck_snode *n);
 bool ck_other_spelling(struct ck_stage *s, struct ck_snode *dir, const char *name,
 		       struct ck_found *ret);
-/* A new file takes the metadata of the variable that was last called so: *ret, a reference, stays
- * as it is where there was none. Logged when it returns 0. */
-int ck_inherit(struct ck_stage *s, struct ck_sentry *e, struct ck_varmeta **ret, bool *suffixed,
-	       struct ck_err *err);
+/* What a new file of that name is: the metadata of the variable that was last called so, with a
+ * reference, or NULL. */
+struct ck_varmeta *ck_last_meta(struct ck_stage *s, const struct ck_sentry *e, bool *suffixed);
 void ck_snode_attr(struct ck_stage *s, struct ck_snode *n, enum ck_stage_kind kind,
 		   struct stat *ret);
 int ck_stage_data_open(struct ck_stage *s, struct ck_err *err); /* P.ckptfuse-data */
