@@ -99,6 +99,9 @@ int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err)
 			ck_lock_drop(s);
 		break;
 	}
+	if (r == -ENOENT || r == -ENOTDIR)
+		return ck_fail(err, CK_MISSING, -r, "%s: the folder that it is to be in is not there: "
+			       "make it first", s->prefix);
 	if (r < 0)
 		return ck_fail(err, CK_BUSY, -r, "%s: cannot be locked for editing: %s%s",
 			       s->lock_path, strerror(-r),

@@ -499,8 +499,8 @@ struct ck_plan {
 	struct ck_vfile **files;
 	size_t npatches, patches_room;
 	struct ck_quarantine died; /* age 1: what this publish gives up */
-	uint64_t unfinished;
-	struct ck_buf unfinished_text;
+	uint64_t unfinished, named; /* that many of them stand in the text */
+	struct ck_buf unfinished_text, unfinished_why; /* names; what the first one waits for */
 	struct ck_publish_report report;
 };
 int ck_plan_make(struct ck_stage *s, struct ck_plan *p, struct ck_err *err);
