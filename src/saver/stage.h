@@ -57,7 +57,10 @@ struct ck_stage_options {
 	const char *journal; /* where the journal lies, or NULL: beside the bundle */
 	bool create; /* there is no checkpoint yet */
 	bool force; /* a damaged one is opened as far as it can be read */
-	bool discard_lost; /* a journal whose PATH is not there is forgotten (ckptctl discard) */
+	bool look; /* to ask what is staged: nothing is locked or written, nothing can be edited */
+	/* A journal whose PATH is not there, or that cannot be laid over the checkpoint, is forgotten
+	 * (ckptctl discard). */
+	bool discard_lost;
 	bool tells_recovered; /* the caller says itself that edits were recovered: no notice */
 	enum ck_publish_how how;
 	struct ck_tree_options tree;

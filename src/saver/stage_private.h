@@ -238,6 +238,7 @@ struct ck_stage {
 	bool replaying;
 	bool recovered; /* edits come from a journal that was found */
 	uint64_t found; /* bytes of that journal; 0: it held no edits */
+	bool ignored; /* look: there is a journal that a writer would not go on with */
 	bool own; /* edits were made by this opening */
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
@@ -268,6 +269,7 @@ static inline void ck_state_written(struct ck_stage *s)
 
 /* lock.c */
 int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err);
+int ck_lock_look(struct ck_stage *s, struct ck_err *err); /* whether somebody holds it: -EBUSY */
 void ck_lock_drop(struct ck_stage *s);
 
 /* node.c: tables of nodes and entries. Under edit_lock and state_lock (write) where they change. */
