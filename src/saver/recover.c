@@ -324,8 +324,10 @@ static int follow_pointer(struct ck_stage *s, struct ck_err *err)
 	if (ck_buf_failed(&beside))
 		return ck_fail_nomem(err, s->prefix);
 	r = ck_pointer_read(s->vfs, beside.p, &path, NULL);
-	if (r == -ENOENT)
+	if (r == -ENOENT) { /* what lies at PATH is of no checkpoint: ck_recover_orphan() */
+		s->ignored = s->pointer_path;
 		return 0;
+	}
 	if (r < 0) { /* a journal, which wins over where a new one was to lie */
 		if (!s->pointer_path)
 			return 0;
@@ -368,7 +370,7 @@ int ck_recover(struct ck_stage *s, struct ck_err *err)
 	struct ck_vstat st;
 	int r = follow_pointer(s, err);
 
-	if (r < 0)
+	if (r < 0 || s->ignored)
 		return r;
 	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)

@@ -238,7 +238,7 @@ struct ck_stage {
 	bool replaying;
 	bool recovered; /* edits come from a journal that was found */
 	uint64_t found; /* bytes of that journal; 0: it held no edits */
-	bool ignored; /* look: there is a journal that a writer would not go on with */
+	bool ignored; /* there is a journal that is not ours to go on with */
 	bool own; /* edits were made by this opening */
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
