@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #define UNUSED_MAX 1024 /* missing numbers of data files that are looked for */
+#define RUN (UINT64_C(8) << 20) /* bytes: much less, and the disk writes in small pieces */
 
 static bool same_time(struct timespec a, struct timespec b)
 {
@@ -82,9 +83,11 @@ int ck_shards_init(struct ck_stage *s, struct ck_err *err)
 		if (ck_buf_failed(&path))
 			return ck_fail_nomem(err, s->prefix);
 		r = add_shard(s, m->id, path.p, m->source, &which, err);
-		if (r == 0 && s->vfs->stat(s->vfs, path.p, &s->shards[which].stat) < 0 &&
-		    m->source)
-			r = ck_fail(err, CK_MISSING, ENOENT, "%s: has gone meanwhile", path.p);
+		if (r == 0 && m->source)
+			r = s->vfs->stat(s->vfs, path.p, &s->shards[which].stat);
+		if (r < 0)
+			ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", path.p,
+				strerror(-r));
 	}
 	if (r == 0 && s->exists)
 		r = add_unused(s, err);
@@ -126,7 +129,7 @@ uint32_t ck_shard_by_id(const struct ck_stage *s, uint32_t id)
 void ck_shard_note(struct ck_sshard *sh)
 {
 	if (sh->file)
-		sh->file->vfs->fstat(sh->file, &sh->stat);
+		sh->unnoted = sh->file->vfs->fstat(sh->file, &sh->stat) < 0;
 }
 
 static bool differs(const struct ck_vstat *a, const struct ck_vstat *b)
@@ -134,14 +137,20 @@ static bool differs(const struct ck_vstat *a, const struct ck_vstat *b)
 	return a->ino != b->ino || a->size != b->size || !same_time(a->mtime, b->mtime);
 }
 
-bool ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh)
+int ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh)
 {
 	struct ck_vstat now;
+	int r;
 
 	if (!sh->source && !sh->file)
-		return false; /* missing from the beginning (force) */
-	if (s->vfs->stat(s->vfs, sh->path, &now) < 0)
-		return true;
+		return 0; /* missing from the beginning (force) */
+	r = s->vfs->stat(s->vfs, sh->path, &now);
+	if (r < 0)
+		return r == -ENOENT ? 1 : r;
+	if (sh->unnoted) { /* our own last write could not be looked at */
+		sh->stat = now;
+		sh->unnoted = false;
+	}
 	return differs(&now, &sh->stat);
 }
 
@@ -210,6 +219,19 @@ int ck_shard_read(struct ck_stage *s, uint32_t which, uint64_t off, void *p, siz
 	return r < 0 ? say(err, sh->path, "staged bytes cannot be read", r) : 0;
 }
 
+/* A long file is on its way to the disk while more of it comes, so that the sync at its end has
+ * little left to do. */
+static void start_sync(struct ck_sshard *sh, uint64_t off, uint64_t n)
+{
+	if (off != sh->run_end)
+		sh->run = off;
+	sh->run_end = off + n;
+	if (sh->run_end - sh->run >= RUN) {
+		ck_vfs_start_sync(sh->file, sh->run, sh->run_end - sh->run);
+		sh->run = sh->run_end;
+	}
+}
+
 int ck_shard_write(struct ck_stage *s, uint32_t which, uint64_t off, const void *p, size_t n,
 		   struct ck_err *err)
 {
@@ -217,11 +239,18 @@ int ck_shard_write(struct ck_stage *s, uint32_t which, uint64_t off, const void 
 	struct ck_vstat now;
 	int r;
 
-	if (s->vfs->fstat(sh->file, &now) == 0 && differs(&now, &sh->stat))
+	if (sh->unnoted)
+		ck_shard_note(sh);
+	r = s->vfs->fstat(sh->file, &now);
+	if (r < 0)
+		return say(err, sh->path, "cannot be examined", r);
+	if (!sh->unnoted && differs(&now, &sh->stat))
 		return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has written to it since "
 			       "it was mounted: unmount, and look at it", sh->path);
 	sh->dirty = true;
 	r = ck_vfs_write(sh->file, off, p, n);
+	if (r == 0)
+		start_sync(sh, off, n);
 	ck_shard_note(sh);
 	return r < 0 ? say(err, sh->path, "cannot be written", r) : 0;
 }
@@ -400,7 +429,7 @@ void ck_shards_trim(struct ck_stage *s)
 		sh->writable = false;
 		s->target = CK_NO_SHARD;
 		ck_state_written(s);
-	} else if (end < sh->stat.size && !ck_shard_changed(s, sh) &&
+	} else if (end < sh->stat.size && ck_shard_changed(s, sh) == 0 &&
 	    ck_vfs_truncate(sh->file, end) == 0)
 		ck_shard_note(sh);
 	ck_ranges_done(&used);

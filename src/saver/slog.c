@@ -90,7 +90,7 @@ int ck_slog_begin(struct ck_stage *s, struct ck_err *err)
 	r = ck_shard_target(s, &t, err); /* BASE says which shard may be touched */
 	if (r == 0)
 		r = base_record(s, &rec, err);
-	if (r == 0 && s->pointer_path)
+	if (r == 0)
 		r = ck_recover_orphan(s, err);
 	if (r == 0)
 		r = ck_journal_create(s->vfs, s->journal_path, mode, &rec, &s->journal, err);
@@ -100,9 +100,10 @@ int ck_slog_begin(struct ck_stage *s, struct ck_err *err)
 	s->shards[s->target].touched = true;
 	if (s->pointer_path) {
 		r = ck_pointer_write(s->vfs, s->pointer_path, s->journal_path, mode, err);
-		if (r < 0) {
-			ck_journal_close(s->journal, true, NULL);
+		if (r < 0) { /* a pointer that is half there must not lead to nothing */
+			ck_journal_close(s->journal, false, NULL);
 			s->journal = NULL;
+			ck_slog_remove(s);
 			return r;
 		}
 	}

@@ -45,11 +45,13 @@ struct ck_sshard {
 	struct ck_vfile *file; /* opened by us, for reading or writing; NULL until then */
 	bool writable; /* file is open for writing, and we may append */
 	bool dirty; /* written to since its last sync */
+	uint64_t run, run_end; /* written one behind the other, and not sent to the disk yet */
 	bool suspect; /* a sync failed: what is not durable has to be written again */
 	bool once; /* one name, no symlink: may be written in place */
 	bool once_known;
 	bool touched; /* we have written to it, or the journal says that we may */
 	struct ck_vstat stat; /* as we know it: compared to see whether others have changed it */
+	bool unnoted; /* it was written to, and stat could not be brought up to date */
 	uint64_t found; /* bytes it had before anything was staged */
 	struct ck_space *space; /* of the target; NULL: to be computed */
 };
@@ -97,7 +99,7 @@ struct ck_sentry {
 	uint32_t base; /* no node, and the opened tree has one: which */
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
-	uint64_t ghost; /* id of the variable whose V.json may still be read, moved, removed; 0: none */
+	uint64_t ghost; /* id of the variable whose V.json may still be read or removed, or 0 */
 };
 
 /* What can be staged of a node, and published. */
@@ -206,6 +208,7 @@ struct ck_stage {
 	bool foreign; /* what is published lies at source, not at prefix (save=) */
 	char *index_path;
 	struct ck_vstat index_stat;
+	bool index_unnoted; /* we have replaced it, and could not look at it since */
 	struct ck_rec_index index; /* identity; known: index_known */
 	bool index_known;
 	uint32_t num_shards; /* as it says */
@@ -243,7 +246,11 @@ struct ck_stage {
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
 	bool spent; /* compacted: what is in memory is of the old files */
-	bool in_doubt; /* whether COMMIT is durable cannot be known: nothing goes on */
+	/* Whether the COMMIT of this one is durable cannot be known: nothing goes on until it could be
+	 * taken back. It began at byte doubt_at, behind a record with that CRC. */
+	struct ck_publish *in_doubt;
+	uint64_t doubt_at;
+	uint32_t doubt_chain;
 	struct ck_buf notice;
 	struct ck_last_publish last;
 };
@@ -372,7 +379,7 @@ int ck_shard_open(struct ck_stage *s, uint32_t which, bool write, struct ck_err 
 bool ck_shard_is_ours(struct ck_stage *s, uint32_t which);
 /* Remembers what the file looks like now, so that changes by others are seen. */
 void ck_shard_note(struct ck_sshard *sh);
-bool ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh);
+int ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh); /* 1, 0, -errno */
 /* Free space has to be computed anew (after a publish). */
 void ck_shards_forget_space(struct ck_stage *s);
 /* Cuts the target behind all that is needed. */
@@ -445,6 +452,10 @@ int ck_json_owner(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_json_owner_done(struct ck_stage *s, struct ck_snode *n);
 bool ck_is_json_name(const char *name, size_t *base_len);
 void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out);
+/* The text of an open V.json: bytes of it, and what it says becomes the variable's. */
+ssize_t ck_json_write(struct ck_sfile *f, const void *p, size_t n, uint64_t off,
+		      struct ck_err *err);
+int ck_json_flush(struct ck_sfile *f, struct ck_err *err);
 int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err);
 int ck_discard_all(struct ck_stage *s, struct ck_err *err);
 
@@ -523,6 +534,7 @@ struct ck_publish {
 	bool compact; /* nothing lies anywhere else */
 	bool renumber; /* the data file gets the name of an only one */
 	bool new_files; /* data files get new names */
+	struct ck_model *model; /* of the new index, where slices have moved */
 	char **made; /* files made, to be removed where it fails */
 	uint32_t nmade;
 };
@@ -531,13 +543,14 @@ int ck_publish_locked(struct ck_stage *s, unsigned flags, struct ck_publish_repo
 int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_publish_finish(struct ck_stage *s, struct ck_err *err);
 void ck_publish_free(struct ck_publish *x);
-bool ck_stage_is_stale_locked(struct ck_stage *s);
+int ck_stage_is_stale_locked(struct ck_stage *s); /* 1, 0, -errno */
 /* shardnames.c: names of files, and those made before COMMIT. */
 int ck_layout_make(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 void ck_layout_undo(struct ck_stage *s, struct ck_publish *x);
 struct ck_span ck_file_name(const char *path); /* without the folder, as records have it */
 char *ck_shard_name(const char *prefix, uint32_t id, uint32_t num); /* NULL: out of memory */
 /* rebase.c: what was staged is what is published. */
+int ck_rebase_prepare(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_rebase_nothing(struct ck_stage *s, struct ck_err *err);
 void ck_snodes_sweep(struct ck_stage *s);
