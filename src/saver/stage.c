@@ -66,7 +66,8 @@ static int init(struct ck_stage *s, const struct ck_stage_options *o, struct ck_
 		s->journal_path = journal_at(s, o->journal);
 	}
 	s->subdir = o->subdir ? strdup(o->subdir) : NULL;
-	if (!s->index_path || !s->journal_path || (o->subdir && !s->subdir))
+	s->draft_path = with_suffix(s->prefix, ".ckptfuse-journal.draft");
+	if (!s->index_path || !s->journal_path || !s->draft_path || (o->subdir && !s->subdir))
 		return ck_fail_nomem(err, o->prefix);
 	s->o.prefix = s->source;
 	s->o.journal = NULL;
@@ -218,6 +219,7 @@ static void remove_stray(struct ck_stage *s)
 		remove_file(s, CK_SUFFIX_STAGE);
 	if (!s->journal)
 		remove_file(s, CK_SUFFIX_INDEX_NEW);
+	s->vfs->unlink(s->vfs, s->draft_path);
 	/* Copies that were being made of a journal, or of a pointer to one. */
 	remove_file(s, CK_SUFFIX_JOURNAL ".new");
 	copy = with_suffix(s->journal_path, ".new");
@@ -320,7 +322,7 @@ int ck_stage_close(struct ck_stage *s, struct ck_err *err)
 
 	if (!s)
 		return 0;
-	if (s->journal && worth_keeping(s))
+	if (s->journal && !s->draft && worth_keeping(s))
 		r = s->committed || s->in_doubt ? 0 : ck_slog_sync(s, err);
 	else if (s->journal)
 		r = ck_slog_retire(s, err);
@@ -347,6 +349,7 @@ int ck_stage_close(struct ck_stage *s, struct ck_err *err)
 	free(s->index_path);
 	free(s->journal_path);
 	free(s->pointer_path);
+	free(s->draft_path);
 	free(s->subdir);
 	pthread_rwlock_destroy(&s->state_lock);
 	pthread_mutex_destroy(&s->edit_lock);

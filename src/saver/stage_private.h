@@ -189,6 +189,7 @@ struct ck_stage {
 	char *prefix; /* prefix that is published to: source or save */
 	char *journal_path; /* where the journal lies */
 	char *pointer_path; /* what points to it, or NULL */
+	char *draft_path; /* where it lies while it does not count */
 	char *subdir;
 	struct ck_stage_options o; /* its strings are not used */
 	bool big_endian;
@@ -222,6 +223,7 @@ struct ck_stage {
 	bool stage_named; /* the name of P.ckptfuse-data is durable */
 
 	struct ck_journal *journal; /* NULL: nothing is staged */
+	bool draft; /* transient: it does not have its name yet */
 	uint32_t generation;
 	struct ck_sold_journal *old_journals;
 	struct ck_content *contents; /* all */
@@ -403,6 +405,8 @@ int ck_slog_sync(struct ck_stage *s, struct ck_err *err);
 /* The journal is not needed any more: its name goes, its bytes stay while somebody needs them. */
 int ck_slog_retire(struct ck_stage *s, struct ck_err *err);
 int ck_slog_remove(struct ck_stage *s); /* the names alone; nothing of it is open */
+/* A draft becomes the journal. */
+int ck_slog_settle(struct ck_stage *s, struct ck_err *err);
 int ck_shards_sync(struct ck_stage *s, struct ck_err *err);
 void ck_slog_drop_old(struct ck_stage *s);
 struct ck_journal *ck_slog_generation(const struct ck_stage *s, uint32_t generation);
