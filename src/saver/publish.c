@@ -218,6 +218,9 @@ static int check_stale(struct ck_stage *s, struct ck_err *err)
 			       "staged is kept, try again", s->prefix, strerror(-r));
 	if (!r)
 		return 0;
+	if (s->draft)
+		return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has changed it meanwhile: "
+			       "look at what is there, and try again", s->prefix);
 	return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has changed it since it was opened: "
 		       "the edits are kept in %s; unmount, look at what is there, and edit again",
 		       s->prefix, s->journal_path);
@@ -272,6 +275,8 @@ int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 {
 	int r = ck_shards_sync(s, err);
 
+	if (r == 0)
+		r = ck_slog_settle(s, err);
 	if (r == 0)
 		r = age_quarantine(s, x, err);
 	if (r == 0)

@@ -320,7 +320,9 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	uint64_t dropped;
 	int r;
 
-	r = s->unled ? -ENOENT : s->vfs->lstat(s->vfs, s->journal_path, &st);
+	if (s->ignored || s->unled)
+		return 0;
+	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -345,10 +347,10 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 			return r;
 	}
 	dropped = st.size - scan.end;
-	r = ck_journal_resume(s->vfs, s->journal_path, &scan, &s->journal, err);
+	r = s->o.look ? 0 : ck_journal_resume(s->vfs, s->journal_path, &scan, &s->journal, err);
 	if (r < 0)
 		return r;
-	if (dropped)
+	if (dropped && !s->o.look)
 		ck_buf_printf(&s->notice, "%s: %" PRIu64 " bytes at its end were never made durable, and "
 			      "are dropped\n", s->journal_path, dropped);
 	s->recovered = p.edits > 0; /* even if they come to nothing: who looks is told so */

@@ -191,6 +191,7 @@ struct ck_stage {
 	char *journal_path; /* where the journal lies */
 	char *pointer_path; /* what points to it, or NULL */
 	bool unled; /* nothing points to it when this is opened: what lies there is not ours */
+	char *draft_path; /* where it lies while it does not count */
 	char *subdir;
 	struct ck_stage_options o; /* its strings are not used */
 	bool big_endian;
@@ -224,6 +225,7 @@ struct ck_stage {
 	bool stage_named; /* the name of P.ckptfuse-data is durable */
 
 	struct ck_journal *journal; /* NULL: nothing is staged */
+	bool draft; /* transient: it does not have its name yet */
 	uint32_t generation;
 	struct ck_sold_journal *old_journals;
 	struct ck_content *contents; /* all */
@@ -244,6 +246,7 @@ struct ck_stage {
 	bool relogging; /* a journal is begun */
 	bool recovered; /* edits come from a journal that was found */
 	uint64_t found; /* bytes of that journal; 0: it held no edits */
+	bool ignored; /* there is a journal that is not ours to go on with */
 	bool own; /* edits were made by this opening */
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
@@ -278,6 +281,7 @@ static inline void ck_state_written(struct ck_stage *s)
 
 /* lock.c */
 int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err);
+int ck_lock_look(struct ck_stage *s, struct ck_err *err); /* whether somebody holds it: -EBUSY */
 void ck_lock_drop(struct ck_stage *s);
 
 /* node.c: tables of nodes and entries. Under edit_lock and state_lock (write) where they change. */
@@ -412,6 +416,8 @@ int ck_slog_sync(struct ck_stage *s, struct ck_err *err);
 /* The journal is not needed any more: its name goes, its bytes stay while somebody needs them. */
 int ck_slog_retire(struct ck_stage *s, struct ck_err *err);
 int ck_slog_remove(struct ck_stage *s); /* the names alone; nothing of it is open */
+/* A draft becomes the journal. */
+int ck_slog_settle(struct ck_stage *s, struct ck_err *err);
 int ck_shards_sync(struct ck_stage *s, struct ck_err *err);
 void ck_slog_drop_old(struct ck_stage *s);
 struct ck_journal *ck_slog_generation(const struct ck_stage *s, uint32_t generation);
