@@ -67,7 +67,7 @@ static int relog_below(struct ck_stage *s, struct ck_snode *dir, struct ck_err *
 				r = relog_file(s, n, err);
 			continue;
 		}
-		if (!n->pub_name.p && n->base == CK_NO_NODE) {
+		if (!ck_dir_is_published(s, n)) {
 			ck_snode_path(n, &path);
 			rec.path = ck_span(path.p, path.n);
 			r = ck_slog_add(s, &rec, NULL, err);
