@@ -98,7 +98,7 @@ struct ck_sentry {
 	uint32_t base; /* no node, and the opened tree has one: which */
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
-	uint64_t ghost; /* id of the variable whose V.json may still be read or removed, or 0 */
+	uint64_t ghost; /* id of a V.json that has gone, but may still be read or removed; or 0 */
 };
 
 /* What can be staged of a node, and published. */
@@ -321,6 +321,8 @@ uint64_t ck_found_ino(const struct ck_found *f);
 int ck_sfind_parent(struct ck_stage *s, struct ck_span path, struct ck_snode **dir,
 		   struct ck_span *name, struct ck_err *err);
 bool ck_dir_is_empty(struct ck_stage *s, struct ck_snode *dir);
+/* Whether variables below it are published, so that it is there without being made. */
+bool ck_dir_is_published(struct ck_stage *s, struct ck_snode *dir);
 
 /* name.c */
 /* Appends the path of a node (or of a name in a folder) for the journal and for people. */
