@@ -251,14 +251,16 @@ int ck_sfind_parent(struct ck_stage *s, struct ck_span path, struct ck_snode **d
 	return 0;
 }
 
-/* Whether the opened tree has something in the folder that no entry stands over. */
-static bool has_untouched(struct ck_stage *s, struct ck_snode *dir)
+bool ck_dir_is_empty(struct ck_stage *s, struct ck_snode *dir)
 {
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
 	uint32_t first, n;
 
+	for (struct ck_sentry *e = dir->children; e; e = e->next)
+		if (e->node)
+			return false;
 	if (dir->base == CK_NO_NODE)
-		return false;
+		return true;
 	n = ck_tree_children(s->tree, dir->base, &first);
 	for (uint32_t i = first; i < first + n; i++) {
 		for (int d = 0; d < 2; d++) {
@@ -270,25 +272,8 @@ static bool has_untouched(struct ck_stage *s, struct ck_snode *dir)
 			ck_buf_clear(&name);
 			ck_tree_spell(s->tree, s->root_base, te, &name);
 			if (ck_buf_failed(&name) || !ck_sentry_find(s, dir, name.p, name.n))
-				return true;
+				return false;
 		}
 	}
-	return false;
-}
-
-bool ck_dir_is_empty(struct ck_stage *s, struct ck_snode *dir)
-{
-	for (struct ck_sentry *e = dir->children; e; e = e->next)
-		if (e->node)
-			return false;
-	return !has_untouched(s, dir);
-}
-
-bool ck_dir_is_published(struct ck_stage *s, struct ck_snode *dir)
-{
-	for (struct ck_sentry *e = dir->children; e; e = e->next)
-		if (e->node && (e->node->is_dir ? ck_dir_is_published(s, e->node) :
-						  e->node->pub_name.p != NULL))
-			return true;
-	return has_untouched(s, dir);
+	return true;
 }

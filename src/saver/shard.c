@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #define UNUSED_MAX 1024 /* missing numbers of data files that are looked for */
+#define RUN (UINT64_C(8) << 20) /* bytes: much less, and the disk writes in small pieces */
 
 static bool same_time(struct timespec a, struct timespec b)
 {
@@ -25,17 +26,21 @@ static bool same_time(struct timespec a, struct timespec b)
 static int add_shard(struct ck_stage *s, uint32_t id, const char *path, struct ck_source *source,
 		     uint32_t *ret, struct ck_err *err)
 {
-	struct ck_sshard *p = realloc(s->shards, (s->nshards + 1) * sizeof(*p));
+	struct ck_sshard sh = { .id = id, .source = source, .path = strdup(path) }, *p = NULL;
 
-	if (!p)
-		return ck_fail_nomem(err, s->prefix);
-	s->shards = p;
-	p += s->nshards;
-	*p = (struct ck_sshard){ .id = id, .source = source, .path = strdup(path) };
-	if (!p->path)
-		return ck_fail_nomem(err, s->prefix);
-	*ret = s->nshards++;
-	return 0;
+	ck_state_write(s); /* readers use what is there */
+	if (sh.path)
+		p = realloc(s->shards, (s->nshards + 1) * sizeof(*p));
+	if (p) {
+		s->shards = p;
+		p[s->nshards] = sh;
+		*ret = s->nshards++;
+	}
+	ck_state_written(s);
+	if (p)
+		return 0;
+	free(sh.path);
+	return ck_fail_nomem(err, s->prefix);
 }
 
 /* Data files of the bundle in which no variable lies: all of it is dead, or it was empty always. */
@@ -218,6 +223,19 @@ int ck_shard_read(struct ck_stage *s, uint32_t which, uint64_t off, void *p, siz
 	return r < 0 ? say(err, sh->path, "staged bytes cannot be read", r) : 0;
 }
 
+/* A long file is on its way to the disk while more of it comes, so that the sync at its end has
+ * little left to do. */
+static void start_sync(struct ck_sshard *sh, uint64_t off, uint64_t n)
+{
+	if (off != sh->run_end)
+		sh->run = off;
+	sh->run_end = off + n;
+	if (sh->run_end - sh->run >= RUN) {
+		ck_vfs_start_sync(sh->file, sh->run, sh->run_end - sh->run);
+		sh->run = sh->run_end;
+	}
+}
+
 int ck_shard_write(struct ck_stage *s, uint32_t which, uint64_t off, const void *p, size_t n,
 		   struct ck_err *err)
 {
@@ -235,6 +253,8 @@ int ck_shard_write(struct ck_stage *s, uint32_t which, uint64_t off, const void 
 			       "it was mounted: unmount, and look at it", sh->path);
 	sh->dirty = true;
 	r = ck_vfs_write(sh->file, off, p, n);
+	if (r == 0)
+		start_sync(sh, off, n);
 	ck_shard_note(sh);
 	return r < 0 ? say(err, sh->path, "cannot be written", r) : 0;
 }
@@ -295,7 +315,7 @@ struct use {
 	struct ck_ranges *ranges;
 };
 
-static int use_extent(void *arg, struct ck_ext *e)
+static int use_extent(void *arg, const struct ck_ext *e)
 {
 	struct use *u = arg;
 
@@ -313,7 +333,7 @@ static int add_contents(struct ck_stage *s, uint32_t which, struct ck_ranges *re
 		if (c->region.which == which && c->region.len)
 			r = ck_ranges_add(ret, c->region.at, c->region.len);
 		if (r == 0 && c->map)
-			r = ck_extmap_walk(c->map, use_extent, &u);
+			r = ck_extmap_each(c->map, use_extent, &u);
 		if (r == 0 && c->homed && c->home_shard == which && c->home_size)
 			r = ck_ranges_add(ret, c->home_at, c->home_size);
 		if (r == 0 && c->model)
@@ -467,15 +487,20 @@ int ck_stage_data_open(struct ck_stage *s, struct ck_err *err)
 	sh = &s->shards[which];
 	if (!sh->file) {
 		/* Replaying needs what is there; otherwise it is left over from before. */
-		int flags = O_RDWR | O_CREAT | (s->journal || s->replaying ? 0 : O_TRUNC);
+		int flags = O_RDWR | O_CREAT | O_NOFOLLOW |
+			    (s->journal || s->replaying ? 0 : O_TRUNC);
+		struct ck_vfile *f;
 
 		r = ck_vfs_open(s->vfs, sh->path, flags,
-				s->index_stat.mode ? s->index_stat.mode & 0777 : 0666, &sh->file);
+				s->index_stat.mode ? s->index_stat.mode & 0777 : 0666, &f);
 		if (r < 0)
 			return say(err, sh->path, "cannot be made", r);
+		ck_state_write(s);
+		sh->file = f;
 		sh->writable = sh->touched = true;
 		s->stage_named = false;
 		ck_shard_note(sh);
+		ck_state_written(s);
 	}
 	s->target = which;
 	return 0;
@@ -510,6 +535,9 @@ int ck_shard_target(struct ck_stage *s, struct ck_sshard **ret, struct ck_err *e
 		if (s->target == CK_NO_SHARD)
 			r = ck_stage_data_open(s, err);
 	}
+	/* What a record gives up is free when that is durable; one that was found need not be. */
+	if (r == 0 && !s->shards[s->target].space && s->journal)
+		r = ck_slog_sync(s, err);
 	if (r == 0 && !s->shards[s->target].space)
 		r = compute_space(s, s->target, err);
 	if (r == 0)

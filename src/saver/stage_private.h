@@ -45,6 +45,7 @@ struct ck_sshard {
 	struct ck_vfile *file; /* opened by us, for reading or writing; NULL until then */
 	bool writable; /* file is open for writing, and we may append */
 	bool dirty; /* written to since its last sync */
+	uint64_t run, run_end; /* written one behind the other, and not sent to the disk yet */
 	bool suspect; /* a sync failed: what is not durable has to be written again */
 	bool once; /* one name, no symlink: may be written in place */
 	bool once_known;
@@ -69,6 +70,7 @@ struct ck_content {
 	uint64_t size;
 	struct ck_extmap *map; /* NULL: all of var, unchanged */
 	bool homed; /* published, perhaps edited since: new bytes go to the journal */
+	bool borrowed; /* extents of it may lie in what is published: none of them is given back */
 	uint32_t home_shard; /* homed, in one piece and not var's: where (index in shards) */
 	uint64_t home_at;
 	uint64_t home_size; /* bytes of V there */
@@ -188,6 +190,7 @@ struct ck_stage {
 	char *prefix; /* prefix that is published to: source or save */
 	char *journal_path; /* where the journal lies */
 	char *pointer_path; /* what points to it, or NULL */
+	bool unled; /* nothing points to it when this is opened: what lies there is not ours */
 	char *subdir;
 	struct ck_stage_options o; /* its strings are not used */
 	bool big_endian;
@@ -238,6 +241,7 @@ struct ck_stage {
 	unsigned writing; /* how often state_lock is held for writing, under edit_lock */
 
 	bool replaying;
+	bool relogging; /* a journal is begun */
 	bool recovered; /* edits come from a journal that was found */
 	uint64_t found; /* bytes of that journal; 0: it held no edits */
 	bool own; /* edits were made by this opening */
@@ -321,8 +325,6 @@ uint64_t ck_found_ino(const struct ck_found *f);
 int ck_sfind_parent(struct ck_stage *s, struct ck_span path, struct ck_snode **dir,
 		   struct ck_span *name, struct ck_err *err);
 bool ck_dir_is_empty(struct ck_stage *s, struct ck_snode *dir);
-/* Whether variables below it are published, so that it is there without being made. */
-bool ck_dir_is_published(struct ck_stage *s, struct ck_snode *dir);
 
 /* name.c */
 /* Appends the path of a node (or of a name in a folder) for the journal and for people. */
@@ -356,6 +358,8 @@ int ck_content_read(struct ck_stage *s, struct ck_content *c, uint64_t off, void
 int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p,
 		     size_t len, struct ck_err *err);
 int ck_content_resize(struct ck_stage *s, struct ck_snode *n, uint64_t size, struct ck_err *err);
+/* The next sync is to make its bytes durable. */
+void ck_content_pend(struct ck_stage *s, struct ck_snode *n);
 /* Bytes reserved beyond the end are given back. */
 void ck_content_settle(struct ck_stage *s, struct ck_content *c);
 /* Reads one extent's bytes. */
@@ -396,6 +400,10 @@ bool ck_shards_can_clone(struct ck_stage *s);
 /* log.c */
 int ck_slog_begin(struct ck_stage *s, struct ck_err *err);
 int ck_slog_add(struct ck_stage *s, struct ck_record *r, uint64_t *data_at, struct ck_err *err);
+/* META of what is not said by who writes V.json: suffixed is told as well. */
+int ck_slog_meta(struct ck_stage *s, struct ck_span path, const struct ck_varmeta *meta,
+		 bool suffixed, struct ck_err *err);
+#define CK_META_SUFFIXED "{\"suffixed\": true, " /* how such a one begins */
 /* Records for all extents that lack one. */
 int ck_slog_extents(struct ck_stage *s, struct ck_err *err);
 int ck_slog_sync(struct ck_stage *s, struct ck_err *err);
@@ -437,8 +445,10 @@ int ck_entry_for(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_unlink_node(struct ck_stage *s, struct ck_snode *n);
 bool ck_other_spelling(struct ck_stage *s, struct ck_snode *dir, const char *name,
 		       struct ck_found *ret);
-/* A new file takes the metadata of the variable that was last called so. */
-void ck_inherit(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *e);
+/* A new file takes the metadata of the variable that was last called so: *ret, a reference, stays
+ * as it is where there was none. Logged when it returns 0. */
+int ck_inherit(struct ck_stage *s, struct ck_sentry *e, struct ck_varmeta **ret, bool *suffixed,
+	       struct ck_err *err);
 void ck_snode_attr(struct ck_stage *s, struct ck_snode *n, enum ck_stage_kind kind,
 		   struct stat *ret);
 int ck_stage_data_open(struct ck_stage *s, struct ck_err *err); /* P.ckptfuse-data */
@@ -451,6 +461,10 @@ int ck_json_owner(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_json_owner_done(struct ck_stage *s, struct ck_snode *n);
 bool ck_is_json_name(const char *name, size_t *base_len);
 void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out);
+/* The text of an open V.json: bytes of it, and what it says becomes the variable's. */
+ssize_t ck_json_write(struct ck_sfile *f, const void *p, size_t n, uint64_t off,
+		      struct ck_err *err);
+int ck_json_flush(struct ck_sfile *f, struct ck_err *err);
 int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err);
 int ck_discard_all(struct ck_stage *s, struct ck_err *err);
 
