@@ -100,7 +100,7 @@ struct ck_sentry {
 	uint32_t base; /* no node, and the opened tree has one: which */
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
-	uint64_t ghost; /* id of the variable whose V.json may still be read or removed, or 0 */
+	uint64_t ghost; /* id of a V.json that has gone, but may still be read or removed; or 0 */
 };
 
 /* What can be staged of a node, and published. */
