@@ -41,6 +41,8 @@ check_LIBRARIES = %D%/libtest.a
 	%D%/unit/nomem.h \
 	%D%/unit/repair.c \
 	%D%/unit/repair.h \
+	%D%/unit/stagekit.c \
+	%D%/unit/stagekit.h \
 	%D%/unit/tap.h
 LDADD = %D%/libtest.a $(CKPT_LIBS)
 
@@ -67,6 +69,8 @@ unit_tests = \
 	%D%/unit/test_sniff \
 	%D%/unit/test_source \
 	%D%/unit/test_space \
+	%D%/unit/test_stage_bytes \
+	%D%/unit/test_stage_recover \
 	%D%/unit/test_table \
 	%D%/unit/test_table_write \
 	%D%/unit/test_util \

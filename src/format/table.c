@@ -246,13 +246,22 @@ static int walk_index(struct walk *w, struct ck_block_cursor *index, uint64_t in
 	return r;
 }
 
-bool ck_table_probe(struct ck_source *s)
+/* 1, 0, or the error of reading it. */
+static int probe(struct ck_source *s, struct ck_err *err)
 {
 	uint8_t magic[8];
 	uint64_t size = ck_source_size(s);
+	int r;
 
-	return size >= CK_TABLE_FOOTER && ck_source_read(s, size - 8, magic, 8, NULL) == 0 &&
-	       ck_le64(magic) == CK_TABLE_MAGIC;
+	if (size < CK_TABLE_FOOTER)
+		return 0;
+	r = ck_source_read(s, size - 8, magic, 8, err);
+	return r < 0 ? r : ck_le64(magic) == CK_TABLE_MAGIC;
+}
+
+bool ck_table_probe(struct ck_source *s)
+{
+	return probe(s, NULL) == 1;
 }
 
 int ck_table_walk(struct ck_source *s, const struct ck_table_visitor *v, struct ck_err *err)
@@ -266,7 +275,10 @@ int ck_table_walk(struct ck_source *s, const struct ck_table_visitor *v, struct 
 	struct block b;
 	int r;
 
-	if (!ck_table_probe(s))
+	r = probe(s, err);
+	if (r < 0)
+		return r;
+	if (!r)
 		return ck_fail(err, CK_FOREIGN, EINVAL,
 			       "%s: does not end like a TensorFlow table: it was cut short, or is "
 			       "no TensorFlow index", ck_source_path(s));

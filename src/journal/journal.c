@@ -116,7 +116,7 @@ static int put_record(struct ck_journal *j, const struct ck_record *r, struct ck
 
 	*rest = r->type == CK_REC_WRITE ? r->data : ck_span(NULL, 0);
 	ck_buf_clear(b);
-	ck_journal_put_head(room, j->salt, 0);
+	ck_journal_put_head(room, j->salt);
 	ck_buf_add(b, room, head + CK_JOURNAL_RECORD);
 	ck_record_encode_head(r, b);
 	*data_at = j->end + b->n;
@@ -225,14 +225,13 @@ static int recognise(struct ck_journal *j, const struct ck_journal_scan *scan, u
 {
 	uint8_t head[CK_JOURNAL_HEAD];
 	struct ck_vstat st;
-	uint32_t flags;
 	int r = j->f->vfs->fstat(j->f, &st);
 
 	if (r == 0)
 		r = ck_vfs_read(j->f, 0, head, sizeof(head));
 	if (r < 0)
 		return ck_journal_fail(j->path, "reading", r, err);
-	r = ck_journal_take_head(j->path, head, &j->salt, &flags, err);
+	r = ck_journal_take_head(j->path, head, &j->salt, err);
 	if (r < 0)
 		return r;
 	if (j->salt != scan->salt || st.size < scan->end)
@@ -240,7 +239,7 @@ static int recognise(struct ck_journal *j, const struct ck_journal_scan *scan, u
 			       "%s: was changed while it was looked at: end what else writes to "
 			       "it, and try again", j->path);
 	*size = st.size;
-	j->suspect = flags & HEAD_SUSPECT;
+	j->suspect = j->f->vfs->getxattr(j->f, SUSPECT_XATTR, NULL, 0) >= 0;
 	return 0;
 }
 
@@ -290,14 +289,12 @@ int ck_journal_append(struct ck_journal *j, const struct ck_record *r, uint64_t 
 }
 
 /* From now on a sync has to write everything anew. Best effort in the file: the mark is for who
- * resumes it while the kernel still has the pages, and then it has this one too. */
+ * resumes it while the kernel still has the pages, and then it has this one too. It is no byte of
+ * the file: those that are durable are not written again. */
 static void set_suspect(struct ck_journal *j)
 {
-	uint8_t flags[4];
-
 	j->suspect = true;
-	ck_put_le32(flags, HEAD_SUSPECT);
-	ck_vfs_write(j->f, HEAD_FLAGS, flags, sizeof(flags));
+	j->f->vfs->setxattr(j->f, SUSPECT_XATTR, "1", 1);
 }
 
 int ck_journal_sync(struct ck_journal *j, struct ck_err *err)

@@ -3,7 +3,7 @@
  *
  * doc/format-journal.md is the specification. A journal is
  *
- *   "ckptjrn\n", uint32 version (1), uint32 flags, uint64 salt      24 bytes
+ *   "ckptjrn\n", uint32 version (1), uint32 0, uint64 salt      24 bytes
  *   record*
  *
  *   record: uint32 payload bytes, uint8 type, 3 zero bytes,
@@ -21,7 +21,7 @@
  *   3. After an append has failed the journal is as it was before it. If it cannot be made so, or
  *      a sync has failed, the journal is *suspect*: the next sync copies the valid records to a
  *      new file, syncs that and renames it over the old one; until that succeeds every sync fails.
- *      Offsets of records stay what they are. A failed sync is also noted in the head's flags, for
+ *      Offsets of records stay what they are. A failed sync is also noted as an attribute of the file, for
  *      who resumes the journal: there its first sync copies.
  *
  * Not thread-safe, but for ck_journal_read(), which may be called at any time.

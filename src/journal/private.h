@@ -13,8 +13,8 @@
 #define HEAD_FLAGS 12
 #define HEAD_SALT 16
 
-/* HEAD_FLAGS: a sync failed, so that not all that is read back may be on the disk. */
-#define HEAD_SUSPECT 1u
+/* Extended attribute: a sync failed, so that not all that is read back may be on the disk. */
+#define SUSPECT_XATTR "user.ckptfuse.suspect"
 
 struct ck_journal {
 	const struct ck_vfs *vfs;
@@ -35,13 +35,12 @@ struct ck_journal {
 	struct ck_buf buf;
 };
 
-void ck_journal_put_head(uint8_t *p, uint64_t salt, uint32_t flags);
+void ck_journal_put_head(uint8_t *p, uint64_t salt);
 /* CRC of a record up to its payload; p points at the 8 bytes before its own field. */
 uint32_t ck_journal_crc(uint64_t salt, uint32_t chain, const uint8_t *p);
 
 /* Checks the first 24 bytes (CK_FOREIGN, CK_UNSUPPORTED). */
-int ck_journal_take_head(const char *path, const uint8_t *p, uint64_t *salt, uint32_t *flags,
-			 struct ck_err *err);
+int ck_journal_take_head(const char *path, const uint8_t *p, uint64_t *salt, struct ck_err *err);
 
 /* "PATH: doing failed: Text: what to do", with r's errno: of class CK_PUBLISH, and CK_MISSING for
  * what is only read. */

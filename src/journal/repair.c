@@ -80,7 +80,7 @@ static int copy(struct ck_journal *j, struct ck_vfile *to, struct ck_err *err)
 
 	if (!p)
 		return ck_fail_nomem(err, j->path);
-	ck_journal_put_head(p, j->salt, 0);
+	ck_journal_put_head(p, j->salt);
 	r = ck_vfs_write(to, 0, p, CK_JOURNAL_HEAD);
 	while (r == 0 && off < j->end) {
 		size_t n = min_size(j->end - off, PIECE);

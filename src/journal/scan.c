@@ -31,11 +31,11 @@ struct window {
 	size_t n;
 };
 
-void ck_journal_put_head(uint8_t *p, uint64_t salt, uint32_t flags)
+void ck_journal_put_head(uint8_t *p, uint64_t salt)
 {
 	memcpy(p, CK_JOURNAL_MAGIC, 8);
 	ck_put_le32(p + HEAD_VERSION, CK_JOURNAL_VERSION);
-	ck_put_le32(p + HEAD_FLAGS, flags);
+	ck_put_le32(p + HEAD_FLAGS, 0);
 	ck_put_le64(p + HEAD_SALT, salt);
 }
 
@@ -48,21 +48,20 @@ uint32_t ck_journal_crc(uint64_t salt, uint32_t chain, const uint8_t *p)
 	return ck_crc32c_extend(ck_crc32c(before, sizeof(before)), p, 8);
 }
 
-int ck_journal_take_head(const char *path, const uint8_t *p, uint64_t *salt, uint32_t *flags,
-			 struct ck_err *err)
+int ck_journal_take_head(const char *path, const uint8_t *p, uint64_t *salt, struct ck_err *err)
 {
-	uint32_t version;
+	uint32_t version, flags;
 
 	if (memcmp(p, CK_JOURNAL_MAGIC, 8) != 0)
 		return ck_fail(err, CK_FOREIGN, EBADMSG,
 			       "%s: is no journal of ckptfuse: move it out of the way", path);
 	version = ck_le32(p + HEAD_VERSION);
-	*flags = ck_le32(p + HEAD_FLAGS);
-	if (version != CK_JOURNAL_VERSION || (*flags & ~HEAD_SUSPECT))
+	flags = ck_le32(p + HEAD_FLAGS);
+	if (version != CK_JOURNAL_VERSION || flags)
 		return ck_fail(err, CK_UNSUPPORTED, EOPNOTSUPP,
 			       "%s: a journal of version %" PRIu32 ".%" PRIu32
 			       ", where this program knows %d: use the one that wrote it",
-			       path, version, *flags, CK_JOURNAL_VERSION);
+			       path, version, flags, CK_JOURNAL_VERSION);
 	*salt = ck_le64(p + HEAD_SALT);
 	return 0;
 }
@@ -231,7 +230,6 @@ static int take(const char *path, struct ck_journal_scan *s, uint8_t type, struc
 static int start(const char *path, struct window *w, struct ck_journal_scan *s, struct ck_err *err)
 {
 	const uint8_t *p = NULL;
-	uint32_t flags;
 	int r = look(w, 0, CK_JOURNAL_HEAD, &p);
 
 	if (r == 0 && all_zero(p, CK_JOURNAL_HEAD)) {
@@ -243,7 +241,7 @@ static int start(const char *path, struct window *w, struct ck_journal_scan *s, 
 		return ck_journal_unread(path, "reading", r, err);
 	if (r > 0)
 		return 1;
-	r = ck_journal_take_head(path, p, &s->salt, &flags, err);
+	r = ck_journal_take_head(path, p, &s->salt, err);
 	if (r == 0)
 		s->end = CK_JOURNAL_HEAD;
 	return r;

@@ -69,9 +69,11 @@ int ck_apply(const struct ck_vfs *vfs, const struct ck_commit *c, struct ck_jour
 		r = patch_all(c, j, progress, err);
 	if (r < 0)
 		return r;
-	/* Renamed already where this was begun before. */
-	if (vfs->lstat(vfs, c->index_tmp, &st) == 0)
+	r = vfs->lstat(vfs, c->index_tmp, &st);
+	if (r == 0)
 		r = vfs->rename(vfs, c->index_tmp, c->index_path);
+	else if (r == -ENOENT) /* renamed already, where this was begun before */
+		r = 0;
 	if (r == 0)
 		r = vfs->sync_dir(vfs, c->index_path);
 	if (r < 0)

@@ -93,7 +93,7 @@ struct edits {
 	bool write;
 };
 
-static int edit_extent(void *arg, struct ck_ext *e)
+static int edit_extent(void *arg, const struct ck_ext *e)
 {
 	struct edits *x = arg;
 	struct ck_content *c = x->i->n->now.content;
@@ -140,7 +140,7 @@ static int add_patch(struct work *w, const struct ck_item *i, uint64_t off, uint
 	return 0;
 }
 
-static int patch_extent(void *arg, struct ck_ext *e)
+static int patch_extent(void *arg, const struct ck_ext *e)
 {
 	struct edits *x = arg;
 
@@ -153,10 +153,10 @@ static int redo_in_place(struct work *w, struct ck_item *i)
 {
 	struct edits x = { .w = w, .i = i, .crc = i->home_crc };
 	struct ck_extmap *map = i->n->now.content->map;
-	int r = ck_extmap_walk(map, edit_extent, &x);
+	int r = ck_extmap_each(map, edit_extent, &x);
 
 	if (r == 0)
-		r = ck_extmap_walk(map, patch_extent, &x);
+		r = ck_extmap_each(map, patch_extent, &x);
 	i->place = (struct ck_tf_place){ w->s->shards[i->home].id, i->home_at, i->nbytes, x.crc };
 	return r;
 }
@@ -192,7 +192,7 @@ static int share(struct work *w, struct ck_item *i, bool *shared)
 	if (r < 0)
 		return ck_fail(w->err, CK_PUBLISH, -r, "%s: cannot be written: %s",
 			       w->target->path, strerror(-r));
-	r = ck_extmap_walk(i->n->now.content->map, edit_extent, &x);
+	r = ck_extmap_each(i->n->now.content->map, edit_extent, &x);
 	i->place = (struct ck_tf_place){ w->target->id, x.to, i->nbytes, x.crc };
 	w->p->report.cloned += n;
 	return r;
@@ -269,7 +269,7 @@ struct in_piece {
 	struct ck_content *c;
 };
 
-static int look_piece(void *arg, struct ck_ext *e)
+static int look_piece(void *arg, const struct ck_ext *e)
 {
 	struct in_piece *x = arg;
 
@@ -313,7 +313,7 @@ static int place_as_is(struct work *w, struct ck_item *i, bool *placed)
 	*placed = false;
 	if (!c->map || !c->size || c->homed)
 		return 0;
-	ck_extmap_walk(c->map, look_piece, &x);
+	ck_extmap_each(c->map, look_piece, &x);
 	if (x.not || x.which != w->s->target)
 		return 0;
 	ck_state_write(w->s); /* the walk joins what has become alike */

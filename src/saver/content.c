@@ -69,7 +69,7 @@ struct drop {
 	bool logged; /* some of it was */
 };
 
-static int drop_extent(void *arg, struct ck_ext *e)
+static int drop_extent(void *arg, const struct ck_ext *e)
 {
 	struct drop *d = arg;
 	uint64_t skip = e->off < d->from ? d->from - e->off : 0;
@@ -106,7 +106,8 @@ struct ck_content *ck_content_unref(struct ck_stage *s, struct ck_content *c)
 		return NULL;
 	if (!c->homed) {
 		ck_content_settle(s, c);
-		ck_extmap_walk(c->map, drop_extent, &d);
+		if (!c->borrowed)
+			ck_extmap_each(c->map, drop_extent, &d);
 	}
 	if (c->prev)
 		c->prev->next = c->next;
@@ -120,7 +121,7 @@ struct ck_content *ck_content_unref(struct ck_stage *s, struct ck_content *c)
 	return NULL;
 }
 
-static int copy_extent(void *arg, struct ck_ext *e)
+static int copy_extent(void *arg, const struct ck_ext *e)
 {
 	return ck_extmap_set(arg, e);
 }
@@ -139,12 +140,13 @@ static struct ck_content *copy(struct ck_stage *s, struct ck_content *c)
 	n->var = c->var;
 	n->size = c->size;
 	n->homed = c->homed;
+	n->borrowed = c->borrowed;
 	n->home_shard = c->home_shard;
 	n->home_at = c->home_at;
 	n->home_size = c->home_size;
 	n->home_crc = c->home_crc;
 	if (c->map)
-		r = ck_extmap_walk(c->map, copy_extent, n->map);
+		r = ck_extmap_each(c->map, copy_extent, n->map);
 	else if (c->size)
 		r = ck_extmap_set(n->map, &all);
 	if (r < 0) {
@@ -295,7 +297,7 @@ inside:
 	return 0;
 }
 
-static void note_pending(struct ck_stage *s, struct ck_snode *n)
+void ck_content_pend(struct ck_stage *s, struct ck_snode *n)
 {
 	n->unlogged = true;
 	if (n->pending)
@@ -353,8 +355,13 @@ int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const
 	r = ck_content_edit(s, n, &c, err);
 	if (r < 0)
 		return r;
-	if (n->entry && (c->homed || is_logged(c, off, len)))
-		return write_to_journal(s, n, c, off, p, len, err);
+	if (c->homed || is_logged(c, off, len)) {
+		if (n->entry)
+			return write_to_journal(s, n, c, off, p, len, err);
+		/* Deleted: nothing of it is logged, but what was may be durable before that is. */
+		ck_content_settle(s, c);
+		c->region.which = CK_NO_SHARD;
+	}
 	r = ck_slog_begin(s, err); /* it says that the shard may be touched */
 	if (r == 0)
 		r = place(s, n, c, off, len, &e.which, &e.at, err);
@@ -365,7 +372,7 @@ int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const
 	e.crc = ck_crc32c(p, len);
 	r = set(s, c, &e, err);
 	if (r == 0)
-		note_pending(s, n);
+		ck_content_pend(s, n);
 	return r;
 }
 
@@ -382,7 +389,8 @@ int ck_content_resize(struct ck_stage *s, struct ck_snode *n, uint64_t size, str
 		return r;
 	if (!c->homed && size < c->size) {
 		ck_content_settle(s, c);
-		ck_extmap_walk(c->map, drop_extent, &d);
+		if (!c->borrowed)
+			ck_extmap_each(c->map, drop_extent, &d);
 		/* The region may hold bytes that a durable record points at. */
 		c->region.which = CK_NO_SHARD;
 	}

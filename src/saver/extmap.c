@@ -248,6 +248,20 @@ bool ck_extmap_get(const struct ck_extmap *m, uint64_t off, struct ck_ext *ret)
 	return true;
 }
 
+int ck_extmap_each(const struct ck_extmap *m, int (*fn)(void *arg, const struct ck_ext *e),
+		   void *arg)
+{
+	struct ck_chunk_pos p = { 0, 0 };
+	int r = 0;
+
+	for (; r == 0 && cell_at(m, p); p = ck_chunks_next(&m->cells, p)) {
+		struct ck_ext e = ext_of(m, p);
+
+		r = fn(arg, &e);
+	}
+	return r;
+}
+
 /* What fn changed may make neighbours continue each other, so that cells that stay move to the
  * front, over those that were joined. */
 int ck_extmap_walk(struct ck_extmap *m, int (*fn)(void *arg, struct ck_ext *e), void *arg)

@@ -57,6 +57,11 @@ int ck_extmap_resize(struct ck_extmap *m, uint64_t size);
 /* The extent that holds byte off; false where off is at or past the end. *ret is a copy. */
 bool ck_extmap_get(const struct ck_extmap *m, uint64_t off, struct ck_ext *ret);
 
+/* Calls fn for all extents in order. Nothing is changed: others may read the map meanwhile. A
+ * non-zero answer ends the walk and is returned. */
+int ck_extmap_each(const struct ck_extmap *m, int (*fn)(void *arg, const struct ck_ext *e),
+		   void *arg);
+
 /* Calls fn for all extents in order; it may change crc, crc_ok, logged and durable, and those that
  * then go together are joined. It must not use the map. A non-zero answer ends the walk and is
  * returned; what fn changed until then stays. */

@@ -47,11 +47,33 @@ static unsigned flags_in(const struct ck_stage *s, const struct ck_snode *dir, b
 	return (is_dir ? 0 : CK_NAME_LAST) | (!dir || dir == s->root ? CK_NAME_ROOT : 0);
 }
 
-/* Appends what a spelling stands for. */
+/* Appends what a spelling in that folder stands for; of a cut one the opened tree may know. */
+static bool decode(const struct ck_stage *s, const struct ck_snode *dir, const char *name,
+		   struct ck_span spelling, bool is_dir, struct ck_buf *out)
+{
+	struct ck_span c;
+	struct ck_entry te;
+	uint64_t hash;
+
+	switch (ck_name_decode(spelling, flags_in(s, dir, is_dir), out, &hash)) {
+	case CK_NAME_PLAIN:
+		return true;
+	case CK_NAME_CUT:
+		break;
+	case CK_NAME_BAD:
+		return false;
+	}
+	if (dir->base == CK_NO_NODE || ck_tree_find(s->tree, s->root_base, dir->base,
+						    ck_span(name, strlen(name)), &te) < 0)
+		return false;
+	c = ck_tree_component(s->tree, te.node);
+	ck_buf_add(out, c.p, c.n);
+	return true;
+}
+
 static bool add_component(const struct ck_stage *s, const struct ck_snode *n, struct ck_buf *out)
 {
 	struct ck_span spelling = ck_span(n->entry->name, strlen(n->entry->name));
-	uint64_t hash;
 
 	if (n->component) {
 		ck_buf_add(out, n->component, n->component_len);
@@ -59,8 +81,7 @@ static bool add_component(const struct ck_stage *s, const struct ck_snode *n, st
 	}
 	if (n->is_dir && spelling.n > 2 && memcmp(spelling.p + spelling.n - 2, ".d", 2) == 0)
 		spelling.n -= 2;
-	return ck_name_decode(spelling, flags_in(s, n->now.dir, n->is_dir), out, &hash) ==
-	       CK_NAME_PLAIN;
+	return decode(s, n->now.dir, n->entry->name, spelling, n->is_dir, out);
 }
 
 bool ck_scope_name(const struct ck_stage *s, const struct ck_snode *dir, struct ck_buf *out)
@@ -136,11 +157,8 @@ bool ck_var_node_name(const struct ck_stage *s, const struct ck_snode *n, struct
 
 bool ck_sentry_var_name(const struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *out)
 {
-	uint64_t hash;
-
 	if (!ck_scope_name(s, e->dir, out) ||
-	    ck_name_decode(ck_span(e->name, strlen(e->name)), flags_in(s, e->dir, false), out,
-			   &hash) != CK_NAME_PLAIN)
+	    !decode(s, e->dir, e->name, ck_span(e->name, strlen(e->name)), false, out))
 		return false;
 	if (e->last_suffixed)
 		ck_buf_str(out, CK_TF2_SUFFIX);

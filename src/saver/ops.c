@@ -45,28 +45,56 @@ int ck_entry_for(struct ck_stage *s, struct ck_snode *dir, const char *name,
 	return *ret ? 0 : ck_fail_nomem(err, s->prefix);
 }
 
-void ck_inherit(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *e)
+/* What a new file of that name is: the metadata of the variable that was last called so, with a
+ * reference, or NULL. */
+static struct ck_varmeta *last_meta(struct ck_stage *s, const struct ck_sentry *e, bool *suffixed)
 {
-	if (ck_name_is_scratch(e->name))
-		return;
-	if (e->last) {
-		n->now.meta = ck_varmeta_ref(e->last);
-		n->suffixed = e->last_suffixed;
-	} else if (e->base != CK_NO_NODE && !e->base_dir) {
-		uint32_t var = ck_tree_var(s->tree, e->base);
+	struct ck_varmeta *meta = NULL;
 
-		if (ck_varmeta_of(s->model, var, &n->now.meta, NULL) < 0)
-			n->now.meta = NULL;
-		n->suffixed = ck_tree_suffixed(s->tree, e->base);
+	if (ck_name_is_scratch(e->name))
+		return NULL;
+	if (e->last) {
+		*suffixed = e->last_suffixed;
+		return ck_varmeta_ref(e->last);
 	}
+	if (e->base == CK_NO_NODE || e->base_dir ||
+	    ck_varmeta_of(s->model, ck_tree_var(s->tree, e->base), &meta, NULL) < 0)
+		return NULL;
+	*suffixed = ck_tree_suffixed(s->tree, e->base);
+	return meta;
 }
 
+/* Who replays may not have seen the variable that was last called so: metadata comes first, as if
+ * somebody had written it, and then the file. */
+int ck_inherit(struct ck_stage *s, struct ck_sentry *e, struct ck_varmeta **ret, bool *suffixed,
+	       struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+	struct ck_varmeta *meta = last_meta(s, e, suffixed);
+	int r = 0;
+
+	if (meta) {
+		ck_child_path(e->dir, e->name, &path);
+		r = ck_buf_failed(&path) ? ck_fail_nomem(err, s->prefix) :
+					   ck_slog_meta(s, ck_span(path.p, path.n), meta, *suffixed,
+							err);
+	}
+	if (r < 0)
+		ck_varmeta_unref(meta);
+	else
+		*ret = meta;
+	return r;
+}
+
+/* Everything that takes memory comes before the record, which cannot be taken back. */
 int ck_do_create(struct ck_stage *s, struct ck_snode *dir, const char *name, mode_t mode,
 		 struct ck_snode **ret, struct ck_err *err)
 {
-	struct ck_content *c;
+	struct ck_varmeta *meta = NULL;
+	struct ck_content *c = NULL;
+	struct ck_snode *n = NULL;
 	struct ck_sentry *e;
-	struct ck_snode *n;
+	bool suffixed = false;
 	int r = ck_name_check(s, dir, name, false, err);
 
 	if (r == 0)
@@ -75,19 +103,28 @@ int ck_do_create(struct ck_stage *s, struct ck_snode *dir, const char *name, mod
 		return r;
 	if (e->node && (e->node->is_dir || e->node->now.content))
 		return e->node->is_dir ? -EISDIR : -EEXIST;
-	r = log_path(s, CK_REC_CREATE, dir, name, err);
-	if (r < 0)
-		return r;
-	n = e->node; /* one that has only metadata so far */
-	c = ck_content_new(s);
-	if (!c || (!n && !(n = new_node(s, false, mode)))) {
+	/* There may be one that has only metadata so far. */
+	n = e->node ? e->node : new_node(s, false, mode);
+	c = n ? ck_content_new(s) : NULL;
+	if (!c)
+		r = ck_fail_nomem(err, s->prefix);
+	if (r == 0 && !e->node)
+		r = ck_inherit(s, e, &meta, &suffixed, err);
+	if (r == 0)
+		r = log_path(s, CK_REC_CREATE, dir, name, err);
+	if (r < 0) {
+		ck_varmeta_unref(meta);
 		ck_content_unref(s, c);
-		return ck_fail_nomem(err, s->prefix);
+		if (n && !n->entry)
+			ck_snode_maybe_free(s, n);
+		ck_sentry_maybe_free(s, e);
+		return r;
 	}
 	n->now.content = c;
 	n->attr = ck_sattr_new(s, mode);
 	if (!n->entry) {
-		ck_inherit(s, n, e);
+		n->now.meta = meta;
+		n->suffixed = suffixed;
 		ck_snode_link(s, n, e);
 		ck_snode_touch(dir);
 	}
@@ -122,19 +159,23 @@ int ck_do_mkdir(struct ck_stage *s, struct ck_snode *dir, const char *name, mode
 
 	if (r < 0)
 		return r;
+	if (ck_sfind(s, dir, CK_NO_NODE, name, strlen(name), &f) == 0 &&
+	    f.kind != CK_STAGE_ALIAS)
+		return -EEXIST;
 	if (ck_other_spelling(s, dir, name, &f))
 		return ck_fail(err, CK_USAGE, EEXIST, "%s: the scope's folder is there already, "
 			       "with or without .d: use that one", name);
 	r = ck_entry_for(s, dir, name, &e, err);
-	if (r == 0 && e->node)
-		r = -EEXIST;
-	if (r == 0)
-		r = log_path(s, CK_REC_MKDIR, dir, name, err);
 	if (r < 0)
 		return r;
+	if (e->node) /* a variable that has only metadata so far */
+		return -EEXIST;
 	n = new_node(s, true, mode);
-	if (!n)
-		return ck_fail_nomem(err, s->prefix);
+	r = n ? log_path(s, CK_REC_MKDIR, dir, name, err) : ck_fail_nomem(err, s->prefix);
+	if (r < 0) { /* the node is found by nobody */
+		ck_sentry_maybe_free(s, e);
+		return r;
+	}
 	ck_snode_link(s, n, e);
 	ck_snode_touch(dir);
 	*ret = n;
@@ -150,6 +191,11 @@ static int unlink_base(struct ck_stage *s, struct ck_snode *dir, uint32_t base, 
 
 	if (r < 0)
 		return r;
+	r = log_path(s, CK_REC_UNLINK, dir, name, err);
+	if (r < 0) {
+		ck_sentry_maybe_free(s, e);
+		return r;
+	}
 	e->base = base;
 	e->ghost = base;
 	ck_snode_touch(dir);
@@ -206,11 +252,11 @@ int ck_do_unlink(struct ck_stage *s, struct ck_snode *dir, const char *name, str
 		return -EISDIR;
 	if (f.kind != CK_STAGE_DATA)
 		return unlink_json(s, dir, &f, name, err);
+	if (!f.node)
+		return unlink_base(s, dir, f.base, name, err);
 	r = log_path(s, CK_REC_UNLINK, dir, name, err);
 	if (r < 0)
 		return r;
-	if (!f.node)
-		return unlink_base(s, dir, f.base, name, err);
 	ck_unlink_node(s, f.node);
 	return 0;
 }

@@ -146,7 +146,7 @@ static bool find_home(struct ck_stage *s, const struct ck_content *c, struct ck_
 	return i->home != CK_NO_SHARD;
 }
 
-static int not_redoable(void *arg, struct ck_ext *e)
+static int not_redoable(void *arg, const struct ck_ext *e)
 {
 	const struct ck_content *c = arg;
 
@@ -199,7 +199,7 @@ static int may_redo(struct ck_stage *s, struct inplace *in, const struct ck_item
 
 	*ret = false;
 	if (i->home == CK_NO_SHARD || s->foreign ||
-	    ck_extmap_walk(c->map, not_redoable, c))
+	    ck_extmap_each(c->map, not_redoable, c))
 		return 0;
 	if (!in->known[i->home]) {
 		int r = shared_ranges(s, i->home, &in->shared[i->home], err);
@@ -374,6 +374,24 @@ static int plan_unfinished(struct ck_stage *s, struct ck_plan *p, struct ck_snod
 	return 1;
 }
 
+static int is_edited(void *arg, const struct ck_ext *e)
+{
+	return !ck_ext_is_home(arg, e);
+}
+
+/* An edit that failed, or was taken back, leaves a copy of what is published. */
+static bool same_bytes(const struct ck_snode *n)
+{
+	struct ck_content *is = n->now.content, *was = n->pub.content;
+
+	if (is == was)
+		return true;
+	return is && was && is->homed && is->map && is->size == was->size &&
+	       is->model == was->model && is->var == was->var &&
+	       is->home_shard == was->home_shard && is->home_at == was->home_at &&
+	       ck_extmap_each(is->map, is_edited, is) == 0;
+}
+
 static int plan_file(struct ck_stage *s, struct ck_plan *p, struct ck_snode *n)
 {
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
@@ -392,7 +410,7 @@ static int plan_file(struct ck_stage *s, struct ck_plan *p, struct ck_snode *n)
 	if (!ck_var_node_name(s, n, &name))
 		return -ENOMEM;
 	now = ck_span(name.p ? name.p : "", name.n);
-	if (old.p && n->now.content == n->pub.content && n->now.meta == n->pub.meta)
+	if (old.p && same_bytes(n) && n->now.meta == n->pub.meta)
 		return ck_span_cmp(old, now) == 0 ? 0 : add_change(p, old, now, CK_TF_KEEP, NULL);
 	return plan_bytes(s, p, n, old, now);
 }

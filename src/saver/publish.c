@@ -169,16 +169,19 @@ static int commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 		rec.paths[rec.npaths++] = ck_file_name(x->commit.remove[i]);
 	r = ck_journal_append(s->journal, &rec, NULL, err);
 	free(rec.paths);
-	if (r < 0)
-		return r;
-	r = ck_journal_sync(s->journal, err);
-	if (r < 0 && ck_journal_unappend(s->journal, at, chain, NULL) < 0)
-		s->in_doubt = true;
+	if (r == 0)
+		r = ck_journal_sync(s->journal, err);
+	/* Even one that could not be appended may be on the disk. */
+	if (r < 0 && ck_journal_unappend(s->journal, at, chain, NULL) < 0) {
+		s->in_doubt = x;
+		s->doubt_at = at;
+		s->doubt_chain = chain;
+	}
 	return r;
 }
 
 /* Others must not have changed what the edits are laid over. */
-bool ck_stage_is_stale_locked(struct ck_stage *s)
+int ck_stage_is_stale_locked(struct ck_stage *s)
 {
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
 	struct ck_vstat st;
@@ -186,23 +189,34 @@ bool ck_stage_is_stale_locked(struct ck_stage *s)
 
 	ck_buf_printf(&path, "%s.index", s->foreign ? s->source : s->prefix);
 	if (ck_buf_failed(&path))
-		return false;
+		return -ENOMEM;
 	r = s->vfs->stat(s->vfs, path.p, &st);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (s->index_unnoted && r == 0) {
+		s->index_stat = st;
+		s->index_unnoted = false;
+	}
 	if (!s->exists)
 		return r == 0;
 	if (r < 0 || st.ino != s->index_stat.ino || st.size != s->index_stat.size ||
 	    st.mtime.tv_sec != s->index_stat.mtime.tv_sec ||
 	    st.mtime.tv_nsec != s->index_stat.mtime.tv_nsec)
-		return true;
-	for (uint32_t i = 0; i < s->nshards; i++)
-		if (ck_shard_changed(s, &s->shards[i]))
-			return true;
-	return false;
+		return 1;
+	r = 0;
+	for (uint32_t i = 0; i < s->nshards && r == 0; i++)
+		r = ck_shard_changed(s, &s->shards[i]);
+	return r;
 }
 
 static int check_stale(struct ck_stage *s, struct ck_err *err)
 {
-	if (!ck_stage_is_stale_locked(s))
+	int r = ck_stage_is_stale_locked(s);
+
+	if (r < 0)
+		return ck_fail(err, CK_PUBLISH, -r, "%s: its files cannot be examined: %s: what is "
+			       "staged is kept, try again", s->prefix, strerror(-r));
+	if (!r)
 		return 0;
 	return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has changed it since it was opened: "
 		       "the edits are kept in %s; unmount, look at what is there, and edit again",
@@ -329,7 +343,8 @@ static int publish_new(struct ck_stage *s, unsigned flags, struct ck_err *err)
 		return ck_fail_nomem(err, s->prefix);
 	r = publish(s, x, flags, err);
 	if (r <= 0) {
-		ck_publish_free(x);
+		if (s->in_doubt != x)
+			ck_publish_free(x);
 		return r;
 	}
 	s->committed = x;
@@ -343,6 +358,10 @@ int ck_publish_finish(struct ck_stage *s, struct ck_err *err)
 
 	if (r == 0)
 		r = ck_slog_retire(s, err);
+	if (r < 0)
+		return r;
+	x->commit.npatches = 0; /* the journal that holds them has gone */
+	r = ck_rebase_prepare(s, x, err);
 	if (r < 0)
 		return r;
 	if (ck_rebase(s, x, err) < 0) /* it is published, but memory does not say so */
@@ -361,6 +380,7 @@ void ck_publish_free(struct ck_publish *x)
 	ck_plan_done(&x->plan);
 	ck_commit_done(&x->commit);
 	ck_quarantine_done(&x->quarantine);
+	ck_model_unref(x->model);
 	for (uint32_t i = 0; i < x->nmade; i++)
 		free(x->made[i]);
 	free(x->made);
@@ -372,10 +392,16 @@ int ck_edit_allowed(struct ck_stage *s, struct ck_err *err)
 	if (s->spent)
 		return ck_fail(err, CK_BUSY, EBUSY, "%s: its files are others than in memory: open it again",
 			       s->prefix);
-	if (s->in_doubt)
-		return ck_fail(err, CK_PUBLISH, EIO, "%s: a disk failed in the middle of "
-			       "publishing: unmount and mount again, which finishes it or takes it "
-			       "back", s->prefix);
+	if (s->in_doubt) {
+		if (ck_journal_unappend(s->journal, s->doubt_at, s->doubt_chain, NULL) < 0)
+			return ck_fail(err, CK_PUBLISH, EIO, "%s: the disk failed in the middle of "
+				       "publishing, and fails still: mend it and try again, or "
+				       "unmount and mount again, which finishes it or takes it back",
+				       s->prefix);
+		ck_layout_undo(s, s->in_doubt);
+		ck_publish_free(s->in_doubt);
+		s->in_doubt = NULL;
+	}
 	if (s->committed)
 		return ck_publish_finish(s, err);
 	if (__atomic_load_n(&s->garbage, __ATOMIC_RELAXED) > 1000)
@@ -387,13 +413,17 @@ int ck_edit_allowed(struct ck_stage *s, struct ck_err *err)
 int ck_publish_locked(struct ck_stage *s, unsigned flags, struct ck_publish_report *ret,
 		      struct ck_err *err)
 {
+	bool finishing = s->committed != NULL;
 	struct timespec begin, end;
-	int r = 0;
+	int r;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	s->last.report = (struct ck_publish_report){ .nothing = true };
-	if (s->in_doubt || s->committed)
-		r = ck_edit_allowed(s, err);
+	r = ck_edit_allowed(s, err);
+	if (r < 0)
+		return r;
+	if (finishing)
+		r = 0; /* done by that */
 	else if (s->own || (flags & CK_PUBLISH_EXPLICIT))
 		r = publish_new(s, flags, err);
 	else if (s->recovered) {

@@ -117,9 +117,21 @@ static int rehome_slices(struct ck_stage *s, struct ck_snode *n, struct ck_model
 	return 0;
 }
 
+/* What has to be read; ck_rebase() itself fails for want of memory alone. */
+int ck_rebase_prepare(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
+{
+	for (size_t k = 0; k < x->plan.nitems && !x->model; k++) {
+		int r = x->plan.items[k].slice == UINT32_MAX ? 0 :
+			ck_open_prefix(s->vfs, s->prefix, CK_OPEN_RAW, &x->model, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int rehome_all(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 {
-	struct ck_model *m = NULL;
 	struct ck_snode *last = NULL;
 	int r = 0;
 
@@ -129,14 +141,10 @@ static int rehome_all(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 		if (i->slice == UINT32_MAX) {
 			r = rehome(s, i, err);
 		} else if (i->n != last) {
-			if (!m)
-				r = ck_open_prefix(s->vfs, s->prefix, CK_OPEN_RAW, &m, err);
-			if (r == 0)
-				r = rehome_slices(s, i->n, m, err);
+			r = rehome_slices(s, i->n, x->model, err);
 			last = i->n;
 		}
 	}
-	ck_model_unref(m);
 	return r;
 }
 
@@ -228,7 +236,7 @@ static int rename_shards(struct ck_stage *s, struct ck_publish *x, struct ck_err
 			sh->file = ck_vfs_close(sh->file);
 		free(sh->path);
 		sh->path = name;
-		s->vfs->stat(s->vfs, name, &sh->stat);
+		sh->unnoted = s->vfs->stat(s->vfs, name, &sh->stat) < 0;
 		sh->writable &= sh->file != NULL;
 	}
 	return 0;
@@ -269,7 +277,7 @@ int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	s->num_shards = x->num_shards;
 	s->index = x->identity;
 	s->index_known = true;
-	s->vfs->stat(s->vfs, s->index_path, &s->index_stat);
+	s->index_unnoted = s->vfs->stat(s->vfs, s->index_path, &s->index_stat) < 0;
 	ck_quarantine_done(&s->quarantine);
 	s->quarantine = x->quarantine;
 	s->quarantine_known = true;

@@ -132,27 +132,34 @@ static void look_done(struct look *l)
 	ck_commit_done(&l->c);
 }
 
-/* Whether a shard is the one that the journal was begun on. */
-static bool same_shard(struct ck_stage *s, const struct look *l, const struct ck_rec_shard *was,
-		       bool patched)
+/* Whether a shard is the one that the journal was begun on: 1, 0, -errno. */
+static int same_shard(struct ck_stage *s, const struct look *l, const struct ck_rec_shard *was,
+		      bool patched, struct ck_err *err)
 {
 	struct ck_rec_shard is = *was;
 	char *path = ck_shard_name(l->source ? l->source : s->prefix, was->id, l->num_shards);
 	struct ck_vstat st;
-	bool same;
+	int r = path ? s->vfs->stat(s->vfs, path, &st) : -ENOMEM;
 
 	is.touched |= patched;
-	same = path && s->vfs->stat(s->vfs, path, &st) == 0 && !ck_rec_shard_differs(&is, &st);
+	if (r == 0)
+		r = !ck_rec_shard_differs(&is, &st);
+	else if (r == -ENOENT)
+		r = 0;
+	if (r < 0)
+		ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s",
+			path ? path : s->prefix, strerror(-r));
 	free(path);
-	return same;
+	return r;
 }
 
-static bool same_shards(struct ck_stage *s, const struct look *l, bool patched)
+static int same_shards(struct ck_stage *s, const struct look *l, bool patched, struct ck_err *err)
 {
-	for (uint32_t i = 0; i < l->nshards; i++)
-		if (!same_shard(s, l, &l->shards[i], patched))
-			return false;
-	return true;
+	int r = 1;
+
+	for (uint32_t i = 0; i < l->nshards && r == 1; i++)
+		r = same_shard(s, l, &l->shards[i], patched, err);
+	return r;
 }
 
 static void notice(struct ck_stage *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -288,7 +295,10 @@ static int decide(struct ck_stage *s, struct look *l, const struct ck_journal_sc
 	if (!ck_rec_index_same(&now, &l->base))
 		return set_aside(s, "it was begun on another state of the checkpoint, which has "
 				    "been saved anew since", err);
-	if (!same_shards(s, l, scan->committed))
+	r = same_shards(s, l, scan->committed, err);
+	if (r < 0)
+		return r;
+	if (!r)
 		return set_aside(s, "it was begun on other data files than are there now", err);
 	if (scan->committed) {
 		r = ck_rec_index_of(s->vfs, l->c.index_tmp, &now, err);
@@ -312,8 +322,10 @@ static int follow_pointer(struct ck_stage *s, struct ck_err *err)
 	if (ck_buf_failed(&beside))
 		return ck_fail_nomem(err, s->prefix);
 	r = ck_pointer_read(s->vfs, beside.p, &path, NULL);
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
+		s->unled = s->pointer_path != NULL;
 		return 0;
+	}
 	if (r < 0) { /* a journal, which wins over where a new one was to lie */
 		if (!s->pointer_path)
 			return 0;
@@ -358,7 +370,7 @@ int ck_recover(struct ck_stage *s, struct ck_err *err)
 
 	if (r < 0)
 		return r;
-	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
+	r = s->unled ? -ENOENT : s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -384,18 +396,27 @@ int ck_recover_orphan(struct ck_stage *s, struct ck_err *err)
 {
 	struct look l = { .s = s };
 	struct ck_journal_scan scan = { 0 };
+	struct ck_err why = CK_ERR_INIT;
 	struct ck_vstat st;
 	int r;
 
 	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
-	if (r == 0)
-		r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, NULL);
-	if (r == 0 && (scan.committed || !l.edits))
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->journal_path,
+			       strerror(-r));
+	r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, &why);
+	if (r == 0 && (scan.committed || !l.edits)) {
 		r = s->vfs->unlink(s->vfs, s->journal_path);
-	else
+		if (r < 0)
+			ck_fail(err, CK_BUSY, -r, "%s: cannot be removed: %s", s->journal_path,
+				strerror(-r));
+	} else if (r == 0 || why.cls == CK_FOREIGN || why.cls == CK_UNSUPPORTED) {
 		r = set_aside(s, "it is of no checkpoint that points to it", err);
+	} else {
+		ck_fail(err, why.cls, why.errnum, "%s", why.text);
+	}
 	look_done(&l);
 	return r;
 }

@@ -86,6 +86,24 @@ static int rename_dir(struct ck_stage *s, struct ck_snode *n, struct ck_snode *t
 	return r < 0 ? r : ck_entry_for(s, to_dir, to, e, err);
 }
 
+/* What a cut spelling stands for goes with the spelling. */
+static void swap_components(struct ck_snode *a, struct ck_snode *b)
+{
+	char *c = a->component;
+	size_t len = a->component_len;
+
+	if (a->is_dir != b->is_dir) { /* they are spelt by other rules */
+		free(a->component);
+		free(b->component);
+		a->component = b->component = NULL;
+		return;
+	}
+	a->component = b->component;
+	a->component_len = b->component_len;
+	b->component = c;
+	b->component_len = len;
+}
+
 static int exchange(struct ck_stage *s, struct ck_snode *a, struct ck_snode *b,
 		    struct ck_err *err)
 {
@@ -101,9 +119,7 @@ static int exchange(struct ck_stage *s, struct ck_snode *a, struct ck_snode *b,
 		r = log_rename(s, ea->dir, ea->name, eb->dir, eb->name, true, err);
 	if (r < 0)
 		return r;
-	free(a->component);
-	free(b->component);
-	a->component = b->component = NULL;
+	swap_components(a, b);
 	ck_snode_unlink(s, a);
 	ck_snode_unlink(s, b);
 	ck_snode_link(s, a, eb);
@@ -113,19 +129,51 @@ static int exchange(struct ck_stage *s, struct ck_snode *a, struct ck_snode *b,
 	return 0;
 }
 
-/* Onto a variable: who has no metadata takes its. */
-static void take_over(struct ck_stage *s, struct ck_snode *n, struct ck_snode *t,
-		      struct ck_sentry *e)
+/* What a file gets with its new name. */
+struct heritage {
+	struct ck_varmeta *meta;
+	bool suffixed;
+	char *component; /* what a cut spelling stands for */
+};
+
+/* Onto a variable: who has no metadata takes its. Before the record, since memory may run out. */
+static int inherit(struct ck_stage *s, const struct ck_snode *n, const struct ck_snode *t,
+		   struct ck_sentry *e, struct heritage *ret, struct ck_err *err)
 {
-	if (ck_name_is_scratch(e->name) || n->now.meta)
-		return;
-	if (t && t->now.meta) {
-		n->now.meta = ck_varmeta_ref(t->now.meta);
-		n->json = t->json;
-		n->suffixed = t->suffixed;
-		return;
+	int r = 0;
+
+	if (ck_name_is_scratch(e->name))
+		return 0;
+	if (t && t->component) {
+		ret->component = malloc(t->component_len + 1);
+		if (!ret->component)
+			return ck_fail_nomem(err, s->prefix);
+		memcpy(ret->component, t->component, t->component_len);
 	}
-	ck_inherit(s, n, e);
+	if (n->now.meta)
+		return 0;
+	if (t && t->now.meta) {
+		ret->meta = ck_varmeta_ref(t->now.meta);
+		ret->suffixed = t->suffixed;
+	} else {
+		r = ck_inherit(s, e, &ret->meta, &ret->suffixed, err);
+	}
+	return r;
+}
+
+static void take_over(struct ck_snode *n, const struct ck_snode *t, struct heritage *h)
+{
+	if (h->component) {
+		free(n->component);
+		n->component = h->component;
+		n->component_len = t->component_len;
+	}
+	if (!h->meta)
+		return;
+	n->now.meta = h->meta;
+	n->suffixed = h->suffixed;
+	if (t)
+		n->json = t->json;
 }
 
 int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from,
@@ -135,6 +183,7 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 	struct ck_found f, g;
 	struct ck_sentry *e = NULL;
 	struct ck_snode *n, *t = NULL;
+	struct heritage h = { 0 };
 	bool there;
 	int r = ck_sfind(s, from_dir, CK_NO_NODE, from, strlen(from), &f);
 
@@ -156,10 +205,8 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 		g.node = t; /* the two may be one, which nobody had touched when they were found */
 	if (r < 0 || (n == t && g.kind == f.kind))
 		return r;
-	if (there)
-		g.node = t; /* it may have been none until now */
 	if (flags & RENAME_EXCHANGE)
-		return exchange(s, n, t, err);
+		return g.kind == CK_STAGE_JSON ? -EINVAL : exchange(s, n, t, err);
 	if (n->is_dir) {
 		r = rename_dir(s, n, to_dir, to, there ? &g : NULL, &e, err);
 		if (there && g.kind == CK_STAGE_ALIAS)
@@ -171,22 +218,28 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 		if (r == 0)
 			r = ck_entry_for(s, to_dir, to, &e, err);
 	}
+	if (r == 0 && !n->is_dir && e->node) /* perhaps one that has only metadata */
+		t = e->node;
+	if (r == 0 && !n->is_dir)
+		r = inherit(s, n, t, e, &h, err);
 	if (r == 0)
 		r = log_rename(s, from_dir, n->entry->name, to_dir, to, false, err);
-	if (r < 0)
+	if (r < 0) {
+		ck_varmeta_unref(h.meta);
+		free(h.component);
+		if (e)
+			ck_sentry_maybe_free(s, e);
 		return r;
-	if (!n->is_dir) {
-		if (e->node) /* perhaps one that has only metadata */
-			t = e->node;
-		take_over(s, n, t, e);
-		*durable = t && !ck_name_is_scratch(to);
 	}
+	*durable = !n->is_dir && t && !ck_name_is_scratch(to);
 	if (t) {
 		t->json_hidden = true; /* no ghost: the new one has a V.json */
 		ck_snode_unlink(s, t);
-		ck_snode_maybe_free(s, t);
 	}
 	move(s, n, e);
+	take_over(n, t, &h);
+	if (t)
+		ck_snode_maybe_free(s, t);
 	return 0;
 }
 
@@ -194,11 +247,12 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 
 /* Any file becomes the V.json of something: its text is taken as if it were written there. */
 static int onto_json(struct ck_stage *s, const struct ck_found *f, struct ck_snode *from_dir,
-		     const char *from, struct ck_snode *to_dir, const char *to,
+		     const char *from, struct ck_snode *to_dir, const char *to, unsigned flags,
 		     struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT, text = CK_BUF_INIT;
 	struct ck_varmeta *meta;
+	struct ck_found g;
 	struct ck_snode *n, *owner;
 	int r = ck_found_node(s, f, &n, err);
 
@@ -207,6 +261,9 @@ static int onto_json(struct ck_stage *s, const struct ck_found *f, struct ck_sno
 	if (n->now.meta && ck_snode_is_var(n))
 		return ck_fail(err, CK_USAGE, EINVAL, "%s: a variable cannot become the metadata "
 			       "of another: write a variable called so as %%2Ejson", to);
+	if ((flags & RENAME_NOREPLACE) &&
+	    ck_sfind(s, to_dir, CK_NO_NODE, to, strlen(to), &g) == 0 && g.kind != CK_STAGE_GHOST)
+		return -EEXIST;
 	if (n->now.content->size > CK_META_TEXT_MAX)
 		return -EFBIG;
 	text.p = malloc(n->now.content->size + 1);
@@ -237,7 +294,7 @@ static int json_to_json(struct ck_stage *s, const struct ck_found *f, struct ck_
 			const char *to, struct ck_err *err)
 {
 	struct ck_varmeta *meta = NULL;
-	struct ck_snode *owner, *n = NULL;
+	struct ck_snode *owner = NULL, *n = NULL;
 	int r = 0;
 
 	if (f->kind == CK_STAGE_GHOST)
@@ -260,7 +317,7 @@ static int json_to_json(struct ck_stage *s, const struct ck_found *f, struct ck_
 			owner->json = n->json;
 	}
 	ck_varmeta_unref(meta);
-	if (r == 0)
+	if (owner)
 		ck_json_owner_done(s, owner);
 	return r;
 }
@@ -309,6 +366,29 @@ static int rename_json(struct ck_stage *s, const struct ck_found *f, struct ck_s
 	return ck_do_unlink(s, from_dir, from, err);
 }
 
+/* mv foo foo.d finds a folder foo.d there, which is foo by its second spelling, and moves foo into
+ * it: that it be spelt so from now on is what it can mean. */
+static bool means_respell(struct ck_stage *s, const struct ck_snode *from_dir, const char *from,
+			  uint64_t to_dir, const struct ck_snode *to_node, const char *to)
+{
+	struct ck_found f;
+
+	return (to_dir & 7) == CK_STAGE_ALIAS && strcmp(from, to) == 0 &&
+	       to_node->now.dir == from_dir &&
+	       ck_sfind(s, from_dir, CK_NO_NODE, from, strlen(from), &f) == 0 &&
+	       f.kind == CK_STAGE_DIR && f.node == to_node;
+}
+
+static int respell(struct ck_stage *s, struct ck_snode *dir, const char *name, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf with_d = CK_BUF_INIT;
+	bool durable;
+
+	ck_buf_printf(&with_d, "%s.d", name);
+	return ck_buf_failed(&with_d) ? ck_fail_nomem(err, s->prefix) :
+					ck_do_rename(s, dir, name, dir, with_d.p, 0, &durable, err);
+}
+
 int ck_stage_rename(struct ck_stage *s, uint64_t from_dir, const char *from, uint64_t to_dir,
 		    const char *to, unsigned flags, struct ck_err *err)
 {
@@ -329,11 +409,13 @@ int ck_stage_rename(struct ck_stage *s, uint64_t from_dir, const char *from, uin
 		r = ck_dir_node(s, to_dir, &td, err);
 	if (r == 0)
 		r = ck_sfind(s, fd, CK_NO_NODE, from, strlen(from), &f);
-	if (r == 0 && (f.kind == CK_STAGE_JSON || f.kind == CK_STAGE_GHOST)) {
+	if (r == 0 && means_respell(s, fd, from, to_dir, td, to)) {
+		r = respell(s, fd, from, err);
+	} else if (r == 0 && (f.kind == CK_STAGE_JSON || f.kind == CK_STAGE_GHOST)) {
 		r = rename_json(s, &f, fd, from, td, to, flags, err);
 	} else if (r == 0 && f.kind == CK_STAGE_DATA && ck_is_json_name(to, &len) &&
 		   !(flags & RENAME_EXCHANGE)) {
-		r = onto_json(s, &f, fd, from, td, to, err);
+		r = onto_json(s, &f, fd, from, td, to, flags, err);
 		durable = true;
 	} else if (r == 0) {
 		r = ck_do_rename(s, fd, from, td, to, flags, &durable, err);

@@ -125,13 +125,35 @@ static int redo_bytes(struct replay *p, uint64_t at, const struct ck_record *rec
 		e.at = rec->shard_offset;
 		e.crc = rec->crc32c;
 		e.crc_ok = true;
-		e.durable = true;
+		e.durable = at < p->synced;
+		if (!e.durable) { /* a process died, the power may go yet */
+			s->shards[e.which].dirty = true;
+			ck_content_pend(s, n);
+		}
 	}
 	r = ck_content_edit(s, n, &c, err);
 	if (r == 0)
 		r = ck_extmap_set(c->map, &e);
-	c->size = r == 0 ? ck_extmap_size(c->map) : c->size;
-	return r;
+	if (r < 0)
+		return r;
+	c->size = ck_extmap_size(c->map);
+	c->borrowed |= e.kind == CK_EXT_SHARD; /* scratch files keep what was published */
+	return 0;
+}
+
+/* Where a variable was made or moved to, no folder was called so: it was spelt with .d, though its
+ * own variable had gone and is in no index any more. */
+static int make_way(struct ck_stage *s, struct ck_snode *dir, const char *name, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf spelt = CK_BUF_INIT;
+	struct ck_found f;
+	bool durable;
+
+	if (ck_sfind(s, dir, CK_NO_NODE, name, strlen(name), &f) < 0 || f.kind != CK_STAGE_DIR)
+		return 0;
+	ck_buf_printf(&spelt, "%s.d", name);
+	return ck_buf_failed(&spelt) ? -ENOMEM : ck_do_rename(s, dir, name, dir, spelt.p, 0, &durable,
+							      err);
 }
 
 static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_err *err)
@@ -145,21 +167,49 @@ static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_
 	if (r < 0)
 		return r;
 	ck_buf_add(&name, last.p, last.n);
-	ck_buf_str(&name, ".json");
 	if (ck_buf_failed(&name))
 		return -ENOMEM;
-	r = ck_json_owner(s, dir, name.p, &n, err);
+	r = make_way(s, dir, name.p, err);
+	ck_buf_str(&name, ".json");
+	if (r == 0)
+		r = ck_buf_failed(&name) ? -ENOMEM : ck_json_owner(s, dir, name.p, &n, err);
 	if (r == 0)
 		r = ck_varmeta_parse(rec->data, NULL, s->big_endian, "journal", &meta, err);
-	return r < 0 ? r : ck_do_meta(s, n, meta, err);
+	if (r == 0)
+		r = ck_do_meta(s, n, meta, err);
+	if (r == 0 && rec->data.n >= strlen(CK_META_SUFFIXED) &&
+	    memcmp(rec->data.p, CK_META_SUFFIXED, strlen(CK_META_SUFFIXED)) == 0)
+		n->suffixed = true;
+	return r;
+}
+
+/* A folder that is there already may only be spelt otherwise. */
+static int redo_mkdir(struct replay *p, struct ck_snode *dir, const char *name, struct ck_err *err)
+{
+	struct ck_stage *s = p->s;
+	struct ck_snode *n;
+	struct ck_found f;
+	bool durable;
+	int r = ck_sfind(s, dir, CK_NO_NODE, name, strlen(name), &f);
+
+	if (r == 0 && f.kind == CK_STAGE_DIR)
+		return 0;
+	if ((r == 0 && f.kind == CK_STAGE_ALIAS) || ck_other_spelling(s, dir, name, &f)) {
+		r = ck_found_node(s, &f, &n, err);
+		return r < 0 ? r : ck_do_rename(s, dir, n->entry->name, dir, name, 0, &durable, err);
+	}
+	p->edits++;
+	return ck_do_mkdir(s, dir, name, s->o.dir_mode, &n, err);
 }
 
 /* Operations on a name. */
-static int redo_name(struct ck_stage *s, const struct ck_record *rec, struct ck_err *err)
+static int redo_name(struct replay *p, const struct ck_record *rec, struct ck_err *err)
 {
+	struct ck_stage *s = p->s;
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT, to = CK_BUF_INIT;
 	struct ck_snode *dir, *to_dir, *n;
 	struct ck_span last;
+	struct ck_found f;
 	bool durable;
 	int r = ck_sfind_parent(s, rec->path, &dir, &last, err);
 
@@ -176,15 +226,20 @@ static int redo_name(struct ck_stage *s, const struct ck_record *rec, struct ck_
 		return -ENOMEM;
 	switch (rec->type) {
 	case CK_REC_CREATE:
-		return ck_do_create(s, dir, name.p, s->o.file_mode, &n, err);
+		r = make_way(s, dir, name.p, err);
+		return r < 0 ? r : ck_do_create(s, dir, name.p, s->o.file_mode, &n, err);
 	case CK_REC_UNLINK:
 		return ck_do_unlink(s, dir, name.p, err);
 	case CK_REC_MKDIR:
-		return ck_do_mkdir(s, dir, name.p, s->o.dir_mode, &n, err);
+		return redo_mkdir(p, dir, name.p, err);
 	case CK_REC_RMDIR:
 		return ck_do_rmdir(s, dir, name.p, err);
 	case CK_REC_RENAME:
-		return ck_do_rename(s, dir, name.p, to_dir, to.p, rec->flags << 1, &durable, err);
+		if (ck_sfind(s, dir, CK_NO_NODE, name.p, name.n, &f) == 0 && f.kind == CK_STAGE_DATA &&
+		    !(rec->flags & CK_REC_EXCHANGE))
+			r = make_way(s, to_dir, to.p, err);
+		return r < 0 ? r : ck_do_rename(s, dir, name.p, to_dir, to.p, rec->flags << 1, &durable,
+						err);
 	default:
 		return -EINVAL;
 	}
@@ -227,10 +282,12 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 		if (!rec->path.n)
 			return ck_discard_all(s, err);
 		r = ck_discard_node(s, rec->path, err);
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT || r == -EEXIST ? 0 : r;
+	case CK_REC_MKDIR:
+		return redo_name(p, rec, err);
 	default:
 		p->edits++;
-		return redo_name(s, rec, err);
+		return redo_name(p, rec, err);
 	}
 }
 
@@ -253,7 +310,7 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	uint64_t dropped;
 	int r;
 
-	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
+	r = s->unled ? -ENOENT : s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

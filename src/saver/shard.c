@@ -26,17 +26,21 @@ static bool same_time(struct timespec a, struct timespec b)
 static int add_shard(struct ck_stage *s, uint32_t id, const char *path, struct ck_source *source,
 		     uint32_t *ret, struct ck_err *err)
 {
-	struct ck_sshard *p = realloc(s->shards, (s->nshards + 1) * sizeof(*p));
+	struct ck_sshard sh = { .id = id, .source = source, .path = strdup(path) }, *p = NULL;
 
-	if (!p)
-		return ck_fail_nomem(err, s->prefix);
-	s->shards = p;
-	p += s->nshards;
-	*p = (struct ck_sshard){ .id = id, .source = source, .path = strdup(path) };
-	if (!p->path)
-		return ck_fail_nomem(err, s->prefix);
-	*ret = s->nshards++;
-	return 0;
+	ck_state_write(s); /* readers use what is there */
+	if (sh.path)
+		p = realloc(s->shards, (s->nshards + 1) * sizeof(*p));
+	if (p) {
+		s->shards = p;
+		p[s->nshards] = sh;
+		*ret = s->nshards++;
+	}
+	ck_state_written(s);
+	if (p)
+		return 0;
+	free(sh.path);
+	return ck_fail_nomem(err, s->prefix);
 }
 
 /* Data files of the bundle in which no variable lies: all of it is dead, or it was empty always. */
@@ -83,9 +87,11 @@ int ck_shards_init(struct ck_stage *s, struct ck_err *err)
 		if (ck_buf_failed(&path))
 			return ck_fail_nomem(err, s->prefix);
 		r = add_shard(s, m->id, path.p, m->source, &which, err);
-		if (r == 0 && s->vfs->stat(s->vfs, path.p, &s->shards[which].stat) < 0 &&
-		    m->source)
-			r = ck_fail(err, CK_MISSING, ENOENT, "%s: has gone meanwhile", path.p);
+		if (r == 0 && m->source)
+			r = s->vfs->stat(s->vfs, path.p, &s->shards[which].stat);
+		if (r < 0)
+			ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", path.p,
+				strerror(-r));
 	}
 	if (r == 0 && s->exists)
 		r = add_unused(s, err);
@@ -127,7 +133,7 @@ uint32_t ck_shard_by_id(const struct ck_stage *s, uint32_t id)
 void ck_shard_note(struct ck_sshard *sh)
 {
 	if (sh->file)
-		sh->file->vfs->fstat(sh->file, &sh->stat);
+		sh->unnoted = sh->file->vfs->fstat(sh->file, &sh->stat) < 0;
 }
 
 static bool differs(const struct ck_vstat *a, const struct ck_vstat *b)
@@ -135,14 +141,20 @@ static bool differs(const struct ck_vstat *a, const struct ck_vstat *b)
 	return a->ino != b->ino || a->size != b->size || !same_time(a->mtime, b->mtime);
 }
 
-bool ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh)
+int ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh)
 {
 	struct ck_vstat now;
+	int r;
 
 	if (!sh->source && !sh->file)
-		return false; /* missing from the beginning (force) */
-	if (s->vfs->stat(s->vfs, sh->path, &now) < 0)
-		return true;
+		return 0; /* missing from the beginning (force) */
+	r = s->vfs->stat(s->vfs, sh->path, &now);
+	if (r < 0)
+		return r == -ENOENT ? 1 : r;
+	if (sh->unnoted) { /* our own last write could not be looked at */
+		sh->stat = now;
+		sh->unnoted = false;
+	}
 	return differs(&now, &sh->stat);
 }
 
@@ -231,7 +243,12 @@ int ck_shard_write(struct ck_stage *s, uint32_t which, uint64_t off, const void 
 	struct ck_vstat now;
 	int r;
 
-	if (s->vfs->fstat(sh->file, &now) == 0 && differs(&now, &sh->stat))
+	if (sh->unnoted)
+		ck_shard_note(sh);
+	r = s->vfs->fstat(sh->file, &now);
+	if (r < 0)
+		return say(err, sh->path, "cannot be examined", r);
+	if (!sh->unnoted && differs(&now, &sh->stat))
 		return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has written to it since "
 			       "it was mounted: unmount, and look at it", sh->path);
 	sh->dirty = true;
@@ -298,7 +315,7 @@ struct use {
 	struct ck_ranges *ranges;
 };
 
-static int use_extent(void *arg, struct ck_ext *e)
+static int use_extent(void *arg, const struct ck_ext *e)
 {
 	struct use *u = arg;
 
@@ -316,7 +333,7 @@ static int add_contents(struct ck_stage *s, uint32_t which, struct ck_ranges *re
 		if (c->region.which == which && c->region.len)
 			r = ck_ranges_add(ret, c->region.at, c->region.len);
 		if (r == 0 && c->map)
-			r = ck_extmap_walk(c->map, use_extent, &u);
+			r = ck_extmap_each(c->map, use_extent, &u);
 		if (r == 0 && c->homed && c->home_shard == which && c->home_size)
 			r = ck_ranges_add(ret, c->home_at, c->home_size);
 		if (r == 0 && c->model)
@@ -416,7 +433,7 @@ void ck_shards_trim(struct ck_stage *s)
 		sh->writable = false;
 		s->target = CK_NO_SHARD;
 		ck_state_written(s);
-	} else if (end < sh->stat.size && !ck_shard_changed(s, sh) &&
+	} else if (end < sh->stat.size && ck_shard_changed(s, sh) == 0 &&
 	    ck_vfs_truncate(sh->file, end) == 0)
 		ck_shard_note(sh);
 	ck_ranges_done(&used);
@@ -470,15 +487,20 @@ int ck_stage_data_open(struct ck_stage *s, struct ck_err *err)
 	sh = &s->shards[which];
 	if (!sh->file) {
 		/* Replaying needs what is there; otherwise it is left over from before. */
-		int flags = O_RDWR | O_CREAT | (s->journal || s->replaying ? 0 : O_TRUNC);
+		int flags = O_RDWR | O_CREAT | O_NOFOLLOW |
+			    (s->journal || s->replaying ? 0 : O_TRUNC);
+		struct ck_vfile *f;
 
 		r = ck_vfs_open(s->vfs, sh->path, flags,
-				s->index_stat.mode ? s->index_stat.mode & 0777 : 0666, &sh->file);
+				s->index_stat.mode ? s->index_stat.mode & 0777 : 0666, &f);
 		if (r < 0)
 			return say(err, sh->path, "cannot be made", r);
+		ck_state_write(s);
+		sh->file = f;
 		sh->writable = sh->touched = true;
 		s->stage_named = false;
 		ck_shard_note(sh);
+		ck_state_written(s);
 	}
 	s->target = which;
 	return 0;
@@ -513,6 +535,9 @@ int ck_shard_target(struct ck_stage *s, struct ck_sshard **ret, struct ck_err *e
 		if (s->target == CK_NO_SHARD)
 			r = ck_stage_data_open(s, err);
 	}
+	/* What a record gives up is free when that is durable; one that was found need not be. */
+	if (r == 0 && !s->shards[s->target].space && s->journal)
+		r = ck_slog_sync(s, err);
 	if (r == 0 && !s->shards[s->target].space)
 		r = compute_space(s, s->target, err);
 	if (r == 0)

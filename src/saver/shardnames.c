@@ -59,11 +59,16 @@ static int choose_number(struct ck_stage *s, struct ck_publish *x, uint32_t leas
 									s->shards[i].id;
 			char *name = ck_shard_name(s->prefix, id, num);
 			struct ck_vstat st;
+			int r;
 
 			if (!name)
 				return ck_fail_nomem(err, s->prefix);
-			taken = s->vfs->lstat(s->vfs, name, &st) != -ENOENT;
+			r = s->vfs->lstat(s->vfs, name, &st);
 			free(name);
+			if (r < 0 && r != -ENOENT)
+				return ck_fail(err, CK_PUBLISH, -r, "%s: its files cannot be "
+					       "examined: %s", s->prefix, strerror(-r));
+			taken = r == 0;
 		}
 		if (!taken) {
 			x->num_shards = num;
@@ -104,6 +109,12 @@ static int log_prepare(struct ck_stage *s, struct ck_publish *x, struct ck_err *
 	return r;
 }
 
+/* Answers of a file system that has no hard links, or no more of them. */
+static bool no_links(int r)
+{
+	return r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EMLINK;
+}
+
 /* A whole file under a second name: shared if the file system can, else by all means. */
 static int make_copy(struct ck_stage *s, struct ck_sshard *sh, const char *to, bool may_link,
 		     char *how, struct ck_err *err)
@@ -117,15 +128,17 @@ static int make_copy(struct ck_stage *s, struct ck_sshard *sh, const char *to, b
 		r = s->vfs->fstat(src, &st);
 	if (r == 0)
 		r = ck_vfs_open(s->vfs, to, O_RDWR | O_CREAT | O_EXCL, st.mode & 0777, &dst);
-	if (r == 0 && s->vfs->clone(dst, 0, src, 0, 0) == 0) {
+	if (r == 0 && s->vfs->clone(dst, 0, src, 0, st.size) == 0) {
 		strcpy(how, "reflink");
 	} else if (r == 0 && may_link) {
 		dst = ck_vfs_close(dst);
-		s->vfs->unlink(s->vfs, to);
-		r = s->vfs->link(s->vfs, sh->path, to);
+		r = s->vfs->unlink(s->vfs, to);
+		if (r == 0)
+			r = s->vfs->link(s->vfs, sh->path, to);
 		if (r == 0)
 			strcpy(how, "hard link");
-		else
+		else if (r == -EXDEV || no_links(r))
+			/* Never O_TRUNC: a link that failed may be there, and be the source. */
 			r = ck_vfs_open(s->vfs, to, O_RDWR | O_CREAT | O_EXCL, st.mode & 0777,
 					&dst);
 	}
@@ -170,8 +183,11 @@ static int make_name(struct ck_stage *s, struct ck_publish *x, struct ck_sshard 
 		r = make_symlink(s, sh->path, to, err);
 	} else {
 		r = s->vfs->link(s->vfs, sh->path, to);
-		if (r < 0) /* a file system without links */
-			r = make_copy(s, sh, to, false, how, err);
+		if (no_links(r))
+			r = make_copy(s, sh, to, false, how, err); /* no links here */
+		else if (r < 0)
+			ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed",
+				to, strerror(-r));
 	}
 	if (*how)
 		strcpy(x->plan.report.shards, how);

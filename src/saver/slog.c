@@ -48,72 +48,56 @@ static int base_record(struct ck_stage *s, struct ck_record *rec, struct ck_err 
 	return 0;
 }
 
-static int relog_file(struct ck_stage *s, struct ck_snode *n, struct ck_err *err);
+static int relog_below(struct ck_stage *s, struct ck_snode *dir, struct ck_err *err);
 
-/* What outlives a publish without being published: scratch files and folders made new. */
-static int relog_below(struct ck_stage *s, struct ck_snode *dir, struct ck_err *err)
+/* Makes the journal, and what leads to it. */
+static int create_journal(struct ck_stage *s, struct ck_journal **ret, struct ck_err *err)
 {
-	int r = 0;
+	mode_t mode = s->index_stat.mode ? s->index_stat.mode & 0777 : 0666;
+	struct ck_record rec = { 0 };
+	struct ck_sshard *t;
+	int r = ck_shard_target(s, &t, err); /* BASE says which shard may be touched */
 
-	for (struct ck_sentry *e = dir->children; e && r == 0; e = e->next) {
-		struct ck_snode *n = e->node;
-		struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-		struct ck_record rec = { .type = CK_REC_MKDIR };
-
-		if (!n)
-			continue;
-		if (!n->is_dir) {
-			if (ck_name_is_scratch(e->name) && n->now.content)
-				r = relog_file(s, n, err);
-			continue;
-		}
-		if (!n->pub_name.p && n->base == CK_NO_NODE) {
-			ck_snode_path(n, &path);
-			rec.path = ck_span(path.p, path.n);
-			r = ck_slog_add(s, &rec, NULL, err);
-		}
-		if (r == 0)
-			r = relog_below(s, n, err);
+	if (r == 0)
+		r = base_record(s, &rec, err);
+	if (r == 0)
+		r = ck_recover_orphan(s, err);
+	if (r == 0)
+		r = ck_journal_create(s->vfs, s->journal_path, mode, &rec, ret, err);
+	free(rec.shards);
+	if (r < 0 || !s->pointer_path)
+		return r;
+	r = ck_pointer_write(s->vfs, s->pointer_path, s->journal_path, mode, err);
+	if (r < 0) { /* a pointer that is half there must not lead to nothing */
+		ck_journal_close(*ret, false, NULL);
+		ck_slog_remove(s);
 	}
 	return r;
 }
 
 int ck_slog_begin(struct ck_stage *s, struct ck_err *err)
 {
-	struct ck_record rec = { 0 };
-	struct ck_sshard *t;
-	mode_t mode = s->index_stat.mode ? s->index_stat.mode & 0777 : 0666;
+	struct ck_journal *j;
 	int r;
 
 	if (s->journal)
 		return 0;
-	r = ck_shard_target(s, &t, err); /* BASE says which shard may be touched */
-	if (r == 0)
-		r = base_record(s, &rec, err);
-	if (r == 0 && s->pointer_path)
-		r = ck_recover_orphan(s, err);
-	if (r == 0)
-		r = ck_journal_create(s->vfs, s->journal_path, mode, &rec, &s->journal, err);
-	free(rec.shards);
+	r = create_journal(s, &j, err);
 	if (r < 0)
 		return r;
 	s->shards[s->target].touched = true;
-	if (s->pointer_path) {
-		r = ck_pointer_write(s->vfs, s->pointer_path, s->journal_path, mode, err);
-		if (r < 0) {
-			ck_journal_close(s->journal, true, NULL);
-			s->journal = NULL;
-			return r;
-		}
-	}
-	s->generation++;
 	ck_state_write(s);
+	s->journal = j;
+	s->generation++; /* both at once: readers go by them */
+	s->relogging = true;
 	r = relog_below(s, s->root, err);
+	s->relogging = false;
 	ck_state_written(s);
+	if (r < 0) /* it would know less than there is */
+		ck_slog_retire(s, NULL);
 	return r;
 }
 
-/* A journal with nothing in it but what is there anyhow is no edit. */
 static int log_extents(struct ck_stage *s, struct ck_err *err);
 
 int ck_slog_add(struct ck_stage *s, struct ck_record *r, uint64_t *data_at, struct ck_err *err)
@@ -123,7 +107,7 @@ int ck_slog_add(struct ck_stage *s, struct ck_record *r, uint64_t *data_at, stru
 	if (s->replaying)
 		return 0;
 	q = ck_slog_begin(s, err);
-	if (q == 0 && r->type != CK_REC_WRITE && r->type != CK_REC_EXTENT)
+	if (q == 0 && r->type != CK_REC_WRITE && r->type != CK_REC_EXTENT && !s->relogging)
 		q = log_extents(s, err);
 	if (q == 0)
 		q = ck_journal_append(s->journal, r, data_at, err);
@@ -137,7 +121,6 @@ struct walk {
 	struct ck_snode *n;
 	struct ck_buf path;
 	uint8_t *piece;
-	bool relog; /* all extents, whatever was logged before */
 	struct ck_err *err;
 };
 
@@ -217,21 +200,30 @@ int ck_slog_extents(struct ck_stage *s, struct ck_err *err)
 	return r < 0 ? r : log_extents(s, err);
 }
 
-/* An extent of a file that is begun anew in another journal. */
-static int relog_extent(void *arg, struct ck_ext *e)
+/* --- what a journal that is begun has to know ------------------------------------------------- */
+
+/* Bytes of the checkpoint as they lie in a shard, if they do so in one piece. */
+static bool in_shard(const struct ck_stage *s, const struct ck_content *c, struct ck_ext *e)
 {
-	struct walk *w = arg;
-	struct ck_record rec = { .offset = e->off, .nbytes = e->len,
-				 .path = ck_span(w->path.p, w->path.n) };
+	const struct ck_var *v = e->kind == CK_EXT_BASE ? &c->model->vars[c->var] : NULL;
+
+	if (!v || v->flags || v->dtype == CK_DT_STRING)
+		return e->kind == CK_EXT_SHARD;
+	e->kind = CK_EXT_SHARD;
+	e->which = ck_shard_by_id(s, c->model->shards[v->shard].id);
+	e->at += v->offset;
+	if (!e->off && e->len == c->home_size) {
+		e->crc = c->home_crc;
+		e->crc_ok = true;
+	}
+	return e->which != CK_NO_SHARD;
+}
+
+static int relog_bytes(struct walk *w, const struct ck_ext *e)
+{
+	struct ck_record rec = { .type = CK_REC_WRITE, .path = ck_span(w->path.p, w->path.n) };
 	int r = 0;
 
-	if (e->kind == CK_EXT_ZERO)
-		return 0;
-	if (e->kind == CK_EXT_SHARD) {
-		e->logged = false;
-		return log_extent(w, e);
-	}
-	rec.type = CK_REC_WRITE;
 	for (uint64_t at = 0; at < e->len && r == 0;) {
 		size_t k = e->len - at < PIECE ? (size_t)(e->len - at) : PIECE;
 
@@ -246,9 +238,28 @@ static int relog_extent(void *arg, struct ck_ext *e)
 	return r;
 }
 
+static int relog_extent(void *arg, struct ck_ext *e)
+{
+	struct walk *w = arg;
+	struct ck_ext there = *e;
+	int r;
+
+	if (e->kind == CK_EXT_ZERO)
+		return 0;
+	if (!in_shard(w->s, w->n->now.content, &there))
+		return relog_bytes(w, e);
+	there.logged = false;
+	if (e->kind == CK_EXT_BASE && (r = ck_shard_open(w->s, there.which, false, w->err)) < 0)
+		return r;
+	r = log_extent(w, &there);
+	if (r == 0 && e->kind == CK_EXT_SHARD)
+		*e = there;
+	return r;
+}
+
 static int relog_file(struct ck_stage *s, struct ck_snode *n, struct ck_err *err)
 {
-	struct walk w = { .s = s, .n = n, .relog = true, .err = err };
+	struct walk w = { .s = s, .n = n, .err = err };
 	struct ck_record rec = { .type = CK_REC_CREATE };
 	struct ck_content *c;
 	int r = ck_content_edit(s, n, &c, err);
@@ -262,19 +273,85 @@ static int relog_file(struct ck_stage *s, struct ck_snode *n, struct ck_err *err
 	rec.path = ck_span(w.path.p, w.path.n);
 	if (r == 0)
 		r = ck_slog_add(s, &rec, NULL, err);
+	if (r == 0 && n->now.meta)
+		r = ck_slog_meta(s, rec.path, n->now.meta, n->suffixed, err);
 	rec.type = CK_REC_TRUNCATE;
 	rec.offset = c->size;
 	if (r == 0)
 		r = ck_slog_add(s, &rec, NULL, err);
 	if (r == 0)
 		r = ck_extmap_walk(c->map, relog_extent, &w);
+	if (r == 0)
+		ck_content_pend(s, n); /* so that a SYNC comes behind these */
 	free(w.piece);
 	ck_buf_done(&w.path);
 	return r;
 }
 
+/* Whether who opens the checkpoint now sees that folder, spelt like this. */
+static bool is_shown(struct ck_stage *s, const struct ck_snode *dir)
+{
+	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
+
+	if (s->last.any || dir->base == CK_NO_NODE ||
+	    dir->now.dir->base != ck_tree_parent(s->tree, dir->base))
+		return false;
+	ck_tree_spell(s->tree, s->root_base,
+		      (struct ck_entry){ .node = dir->base, .kind = CK_KIND_DIR }, &name);
+	return !ck_buf_failed(&name) && strcmp(name.p, dir->entry->name) == 0;
+}
+
+/* What the index does not tell: scratch files, folders that are empty or have a spelling of their
+ * own. (Replaying does not mind a folder that is there already.) */
+static int relog_below(struct ck_stage *s, struct ck_snode *dir, struct ck_err *err)
+{
+	int r = 0;
+
+	for (struct ck_sentry *e = dir->children; e && r == 0; e = e->next) {
+		struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+		struct ck_record rec = { .type = CK_REC_MKDIR };
+		struct ck_snode *n = e->node;
+
+		if (!n)
+			continue;
+		if (!n->is_dir) {
+			if (ck_name_is_scratch(e->name) && n->now.content)
+				r = relog_file(s, n, err);
+			continue;
+		}
+		if (!is_shown(s, n)) {
+			ck_snode_path(n, &path);
+			rec.path = ck_span(path.p, path.n);
+			r = ck_buf_failed(&path) ? ck_fail_nomem(err, s->prefix) :
+						   ck_slog_add(s, &rec, NULL, err);
+		}
+		if (r == 0)
+			r = relog_below(s, n, err);
+	}
+	return r;
+}
+
+int ck_slog_meta(struct ck_stage *s, struct ck_span path, const struct ck_varmeta *meta,
+		 bool suffixed, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf text = CK_BUF_INIT, packed = CK_BUF_INIT;
+	struct ck_record rec = { .type = CK_REC_META, .path = path };
+
+	ck_varmeta_pack(meta, &packed);
+	if (ck_buf_failed(&packed))
+		return ck_fail_nomem(err, s->prefix);
+	ck_buf_str(&text, suffixed ? CK_META_SUFFIXED : "{");
+	ck_buf_add(&text, packed.p + 1, packed.n - 1);
+	if (ck_buf_failed(&text))
+		return ck_fail_nomem(err, s->prefix);
+	rec.data = ck_span(text.p, text.n);
+	return ck_slog_add(s, &rec, NULL, err);
+}
+
+/* --- durable --------------------------------------------------------------------------------- */
+
 /* After a failed sync what was written may be lost though reads still see it: write it again. */
-static int rewrite_extent(void *arg, struct ck_ext *e)
+static int rewrite_extent(void *arg, const struct ck_ext *e)
 {
 	struct walk *w = arg;
 
@@ -309,7 +386,7 @@ static int rewrite_suspects(struct ck_stage *s, struct ck_err *err)
 	for (struct ck_snode *n = s->pending; n && r == 0; n = n->pending_next) {
 		w.n = n;
 		if (n->entry && n->now.content && n->now.content->map)
-			r = ck_extmap_walk(n->now.content->map, rewrite_extent, &w);
+			r = ck_extmap_each(n->now.content->map, rewrite_extent, &w);
 	}
 	free(w.piece);
 	return r;
@@ -435,7 +512,7 @@ struct needs {
 	uint32_t generation;
 };
 
-static int needs_it(void *arg, struct ck_ext *e)
+static int needs_it(void *arg, const struct ck_ext *e)
 {
 	const struct needs *n = arg;
 
@@ -452,7 +529,7 @@ void ck_slog_drop_old(struct ck_stage *s)
 		bool needed = false;
 
 		for (struct ck_content *c = s->contents; c && !needed; c = c->next)
-			needed = c->map && ck_extmap_walk(c->map, needs_it, &n) != 0;
+			needed = c->map && ck_extmap_each(c->map, needs_it, &n) != 0;
 		if (needed) {
 			at = &o->next;
 			continue;

@@ -139,8 +139,12 @@ static int load(struct ck_stage *s, struct ck_err *err)
 		return r;
 	s->big_endian = s->model->big_endian;
 	ck_buf_printf(&index, "%s.index", s->source);
-	if (s->exists && !ck_buf_failed(&index))
-		s->vfs->stat(s->vfs, index.p, &s->index_stat);
+	if (ck_buf_failed(&index))
+		return ck_fail_nomem(err, s->prefix);
+	r = s->exists ? s->vfs->stat(s->vfs, index.p, &s->index_stat) : 0;
+	if (r < 0)
+		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", index.p,
+			       strerror(-r));
 	if (s->exists && !s->foreign)
 		load_quarantine(s);
 	r = ck_tree_build(s->model, &s->o.tree, &s->tree, err);
@@ -208,10 +212,18 @@ static void remove_file(struct ck_stage *s, const char *suffix)
 /* What no journal means was left by a crash: before anything was staged, or after all was done. */
 static void remove_stray(struct ck_stage *s)
 {
+	char *copy;
+
 	if (ck_shard_by_id(s, CK_REC_STAGE) == CK_NO_SHARD)
 		remove_file(s, CK_SUFFIX_STAGE);
 	if (!s->journal)
 		remove_file(s, CK_SUFFIX_INDEX_NEW);
+	/* Copies that were being made of a journal, or of a pointer to one. */
+	remove_file(s, CK_SUFFIX_JOURNAL ".new");
+	copy = with_suffix(s->journal_path, ".new");
+	if (copy)
+		s->vfs->unlink(s->vfs, copy);
+	free(copy);
 }
 
 int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struct ck_err *err)
@@ -295,6 +307,8 @@ int ck_stage_close(struct ck_stage *s, struct ck_err *err)
 	}
 	if (s->committed)
 		ck_publish_free(s->committed);
+	if (s->in_doubt)
+		ck_publish_free(s->in_doubt);
 	ck_snodes_free(s);
 	ck_journal_close(s->journal, false, NULL);
 	free_old_journals(s);
@@ -355,7 +369,7 @@ bool ck_stage_is_stale(struct ck_stage *s)
 	bool stale;
 
 	pthread_mutex_lock(&s->edit_lock);
-	stale = ck_stage_is_stale_locked(s);
+	stale = ck_stage_is_stale_locked(s) > 0;
 	pthread_mutex_unlock(&s->edit_lock);
 	return stale;
 }

@@ -51,6 +51,7 @@ struct ck_sshard {
 	bool once_known;
 	bool touched; /* we have written to it, or the journal says that we may */
 	struct ck_vstat stat; /* as we know it: compared to see whether others have changed it */
+	bool unnoted; /* it was written to, and stat could not be brought up to date */
 	uint64_t found; /* bytes it had before anything was staged */
 	struct ck_space *space; /* of the target; NULL: to be computed */
 };
@@ -69,6 +70,7 @@ struct ck_content {
 	uint64_t size;
 	struct ck_extmap *map; /* NULL: all of var, unchanged */
 	bool homed; /* published, perhaps edited since: new bytes go to the journal */
+	bool borrowed; /* extents of it may lie in what is published: none of them is given back */
 	uint32_t home_shard; /* homed, in one piece and not var's: where (index in shards) */
 	uint64_t home_at;
 	uint64_t home_size; /* bytes of V there */
@@ -98,7 +100,7 @@ struct ck_sentry {
 	uint32_t base; /* no node, and the opened tree has one: which */
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
-	uint64_t ghost; /* id of the variable whose V.json may still be read, moved, removed; 0: none */
+	uint64_t ghost; /* id of the variable whose V.json may still be read or removed, or 0 */
 };
 
 /* What can be staged of a node, and published. */
@@ -188,6 +190,7 @@ struct ck_stage {
 	char *prefix; /* prefix that is published to: source or save */
 	char *journal_path; /* where the journal lies */
 	char *pointer_path; /* what points to it, or NULL */
+	bool unled; /* nothing points to it when this is opened: what lies there is not ours */
 	char *subdir;
 	struct ck_stage_options o; /* its strings are not used */
 	bool big_endian;
@@ -207,6 +210,7 @@ struct ck_stage {
 	bool foreign; /* what is published lies at source, not at prefix (save=) */
 	char *index_path;
 	struct ck_vstat index_stat;
+	bool index_unnoted; /* we have replaced it, and could not look at it since */
 	struct ck_rec_index index; /* identity; known: index_known */
 	bool index_known;
 	uint32_t num_shards; /* as it says */
@@ -237,13 +241,18 @@ struct ck_stage {
 	unsigned writing; /* how often state_lock is held for writing, under edit_lock */
 
 	bool replaying;
+	bool relogging; /* a journal is begun */
 	bool recovered; /* edits come from a journal that was found */
 	uint64_t found; /* bytes of that journal; 0: it held no edits */
 	bool own; /* edits were made by this opening */
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
 	bool spent; /* compacted: what is in memory is of the old files */
-	bool in_doubt; /* whether COMMIT is durable cannot be known: nothing goes on */
+	/* Whether the COMMIT of this one is durable cannot be known: nothing goes on until it could be
+	 * taken back. It began at byte doubt_at, behind a record with that CRC. */
+	struct ck_publish *in_doubt;
+	uint64_t doubt_at;
+	uint32_t doubt_chain;
 	struct ck_buf notice;
 	struct ck_last_publish last;
 };
@@ -349,6 +358,8 @@ int ck_content_read(struct ck_stage *s, struct ck_content *c, uint64_t off, void
 int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const void *p,
 		     size_t len, struct ck_err *err);
 int ck_content_resize(struct ck_stage *s, struct ck_snode *n, uint64_t size, struct ck_err *err);
+/* The next sync is to make its bytes durable. */
+void ck_content_pend(struct ck_stage *s, struct ck_snode *n);
 /* Bytes reserved beyond the end are given back. */
 void ck_content_settle(struct ck_stage *s, struct ck_content *c);
 /* Reads one extent's bytes. */
@@ -371,7 +382,7 @@ int ck_shard_open(struct ck_stage *s, uint32_t which, bool write, struct ck_err 
 bool ck_shard_is_ours(struct ck_stage *s, uint32_t which);
 /* Remembers what the file looks like now, so that changes by others are seen. */
 void ck_shard_note(struct ck_sshard *sh);
-bool ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh);
+int ck_shard_changed(struct ck_stage *s, struct ck_sshard *sh); /* 1, 0, -errno */
 /* Free space has to be computed anew (after a publish). */
 void ck_shards_forget_space(struct ck_stage *s);
 /* Cuts the target behind all that is needed. */
@@ -389,6 +400,10 @@ bool ck_shards_can_clone(struct ck_stage *s);
 /* log.c */
 int ck_slog_begin(struct ck_stage *s, struct ck_err *err);
 int ck_slog_add(struct ck_stage *s, struct ck_record *r, uint64_t *data_at, struct ck_err *err);
+/* META of what is not said by who writes V.json: suffixed is told as well. */
+int ck_slog_meta(struct ck_stage *s, struct ck_span path, const struct ck_varmeta *meta,
+		 bool suffixed, struct ck_err *err);
+#define CK_META_SUFFIXED "{\"suffixed\": true, " /* how such a one begins */
 /* Records for all extents that lack one. */
 int ck_slog_extents(struct ck_stage *s, struct ck_err *err);
 int ck_slog_sync(struct ck_stage *s, struct ck_err *err);
@@ -430,8 +445,10 @@ int ck_entry_for(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_unlink_node(struct ck_stage *s, struct ck_snode *n);
 bool ck_other_spelling(struct ck_stage *s, struct ck_snode *dir, const char *name,
 		       struct ck_found *ret);
-/* A new file takes the metadata of the variable that was last called so. */
-void ck_inherit(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *e);
+/* A new file takes the metadata of the variable that was last called so: *ret, a reference, stays
+ * as it is where there was none. Logged when it returns 0. */
+int ck_inherit(struct ck_stage *s, struct ck_sentry *e, struct ck_varmeta **ret, bool *suffixed,
+	       struct ck_err *err);
 void ck_snode_attr(struct ck_stage *s, struct ck_snode *n, enum ck_stage_kind kind,
 		   struct stat *ret);
 int ck_stage_data_open(struct ck_stage *s, struct ck_err *err); /* P.ckptfuse-data */
@@ -444,6 +461,10 @@ int ck_json_owner(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_json_owner_done(struct ck_stage *s, struct ck_snode *n);
 bool ck_is_json_name(const char *name, size_t *base_len);
 void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out);
+/* The text of an open V.json: bytes of it, and what it says becomes the variable's. */
+ssize_t ck_json_write(struct ck_sfile *f, const void *p, size_t n, uint64_t off,
+		      struct ck_err *err);
+int ck_json_flush(struct ck_sfile *f, struct ck_err *err);
 int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err);
 int ck_discard_all(struct ck_stage *s, struct ck_err *err);
 
@@ -522,6 +543,7 @@ struct ck_publish {
 	bool compact; /* nothing lies anywhere else */
 	bool renumber; /* the data file gets the name of an only one */
 	bool new_files; /* data files get new names */
+	struct ck_model *model; /* of the new index, where slices have moved */
 	char **made; /* files made, to be removed where it fails */
 	uint32_t nmade;
 };
@@ -530,13 +552,14 @@ int ck_publish_locked(struct ck_stage *s, unsigned flags, struct ck_publish_repo
 int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_publish_finish(struct ck_stage *s, struct ck_err *err);
 void ck_publish_free(struct ck_publish *x);
-bool ck_stage_is_stale_locked(struct ck_stage *s);
+int ck_stage_is_stale_locked(struct ck_stage *s); /* 1, 0, -errno */
 /* shardnames.c: names of files, and those made before COMMIT. */
 int ck_layout_make(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 void ck_layout_undo(struct ck_stage *s, struct ck_publish *x);
 struct ck_span ck_file_name(const char *path); /* without the folder, as records have it */
 char *ck_shard_name(const char *prefix, uint32_t id, uint32_t num); /* NULL: out of memory */
 /* rebase.c: what was staged is what is published. */
+int ck_rebase_prepare(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err);
 int ck_rebase_nothing(struct ck_stage *s, struct ck_err *err);
 void ck_snodes_sweep(struct ck_stage *s);

@@ -258,7 +258,7 @@ old() {
 	local mapping
 	mkfifo fifo
 	"$FSOP" mmap "$MNT/dense/kernel" 8 MAPPED fifo >seen 3>&- &
-	mapping=$!
+	local mapper=$!
 	exec 5>fifo
 	printf WRITTEN | dd of="$MNT/dense/kernel" bs=1 seek=20 conv=notrunc status=none
 	[ "$(dd if="$MNT/dense/kernel" bs=1 skip=8 count=6 status=none)" = MAPPED ]
@@ -266,7 +266,7 @@ old() {
 	echo dense/kernel >"$MNT/.ckptfuse/discard"
 	cmp "$MNT/dense/kernel" <(old dense/kernel)
 	exec 5>&-
-	wait "$mapping"
+	wait "$mapper"
 	cmp seen <(old dense/kernel | tail -c +9 | head -c 6; echo)
 	done_editing
 	sound
