@@ -173,7 +173,7 @@ static int log_extents(struct ck_stage *s, struct ck_err *err)
 	int r = 0;
 
 	for (struct ck_snode *n = s->pending; n && r == 0; n = n->pending_next) {
-		if (!n->unlogged || !n->entry || !n->now.content)
+		if (!n->unlogged || !n->entry || !n->now.content || !n->now.content->map)
 			continue;
 		if (!w.piece && !(w.piece = malloc(PIECE)))
 			return ck_fail_nomem(err, s->prefix);
