@@ -5,7 +5,7 @@
  * that may change: from then on it has to stay so, over publishing, opening anew, a crash. Nodes of
  * the model are files and folders with an identity, since open handles and a discard go by that.
  *
- * CK_SEED=N begins with another seed, CK_ROUNDS=N runs more of them.
+ * CK_SEED=N begins with another seed, CK_ROUNDS=N runs more of them, CK_TRACE=1 prints all edits.
  */
 #include "stagekit.h"
 #include "tap.h"
@@ -61,6 +61,8 @@ static void note(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(trace[traced++ % 64], sizeof(trace[0]), fmt, ap);
 	va_end(ap);
+	if (getenv("CK_TRACE"))
+		printf("# %s\n", trace[(traced - 1) % 64]);
 }
 
 static void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
