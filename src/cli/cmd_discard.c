@@ -6,6 +6,40 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
+
+/* Some can go back only after others have: they are tried again as long as that helps. */
+static int discard_each(struct ck_editor *e, const struct ck_namelist *staged,
+			const struct ck_selection *s, struct ck_err *err)
+{
+	uint32_t left = s->n, before;
+	uint8_t *done = calloc((size_t)s->n + 1, 1);
+	struct ck_err why = CK_ERR_INIT;
+	int r = done ? 0 : ck_fail_nomem(err, ck_editor_where(e));
+
+	if (!done)
+		return r;
+	do {
+		before = left;
+		r = 0;
+		for (uint32_t i = 0; i < s->n && (r == 0 || r == -EEXIST); i++) {
+			struct ck_err this = CK_ERR_INIT;
+			int one;
+
+			if (done[i])
+				continue;
+			one = ck_editor_discard(e, ck_namelist_name(staged, s->vars[i]), &this);
+			done[i] = one == 0 || one == -ENOENT; /* it went along with another */
+			left -= done[i];
+			if (!done[i]) {
+				r = one;
+				why = this;
+			}
+		}
+	} while (r == -EEXIST && left < before);
+	free(done);
+	return r < 0 ? ck_fail(err, why.cls, why.errnum, "%s", why.text) : 0;
+}
 
 static int discard(struct ck_editor *e, const struct ck_args *args, struct ck_buf *out,
 		   struct ck_err *err)
@@ -21,8 +55,8 @@ static int discard(struct ck_editor *e, const struct ck_args *args, struct ck_bu
 		r = ck_staged_select(&staged, where, args, &s, err);
 	if (r == 0 && !args->nnames)
 		r = ck_editor_discard(e, ck_span(NULL, 0), err);
-	for (uint32_t i = 0; i < s.n && args->nnames && r == 0; i++)
-		r = ck_editor_discard(e, ck_namelist_name(&staged, s.vars[i]), err);
+	if (r == 0 && args->nnames)
+		r = discard_each(e, &staged, &s, err);
 	ck_buf_printf(out, "%s: ", where);
 	if (s.n) {
 		ck_cli_count(s.n, "variable", out);

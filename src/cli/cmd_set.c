@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 
 #include "cli/editor.h"
+#include "core/tree.h"
 #include "util/json.h"
 
 #include <errno.h>
@@ -207,6 +208,44 @@ static int check_strings(const struct ck_args *args, struct ck_span name,
 	return 0;
 }
 
+/* Where TF2's ending was forgotten, another variable was meant than the one that would be made. */
+static int check_suffix(struct ck_editor *e, struct ck_span name, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf whole = CK_BUF_INIT;
+	char quoted[CK_QUOTE_ROOM];
+	bool there;
+	int r;
+
+	ck_buf_add(&whole, name.p, name.n);
+	ck_buf_str(&whole, CK_TF2_SUFFIX);
+	if (ck_buf_failed(&whole))
+		return ck_fail_nomem(err, ck_editor_where(e));
+	r = ck_editor_has(e, ck_span(whole.p, whole.n), &there, err);
+	if (r < 0 || !there)
+		return r;
+	return ck_fail(err, CK_USAGE, ENOENT, "%s: there is no variable %s: give its whole name, %s",
+		       ck_editor_where(e), ck_quote(quoted, sizeof(quoted), name.p, name.n),
+		       whole.p);
+}
+
+static int check_new(struct ck_editor *e, struct ck_span name, unsigned given, struct ck_err *err)
+{
+	const unsigned needed = CK_CLI_DTYPE | CK_CLI_SHAPE;
+	const char *where = ck_editor_where(e);
+	char quoted[CK_QUOTE_ROOM];
+	int r = check_suffix(e, name, err);
+
+	ck_quote(quoted, sizeof(quoted), name.p, name.n);
+	if (r == 0 && (given & needed) != needed)
+		r = ck_fail(err, CK_USAGE, ENOENT,
+			    "%s: there is no variable %s: --dtype and --shape make a new one", where,
+			    quoted);
+	if (r == 0 && (!name.n || name.p[name.n - 1] == '/'))
+		r = ck_fail(err, CK_USAGE, EINVAL, "%s: %s is a scope's name, not a variable's",
+			    where, quoted);
+	return r;
+}
+
 /* --- the command ----------------------------------------------------------------------------- */
 
 static int set(struct ck_editor *e, const struct ck_args *args, struct input *in,
@@ -217,7 +256,6 @@ static int set(struct ck_editor *e, const struct ck_args *args, struct input *in
 	struct ck_varmeta *old = NULL, *meta = NULL;
 	struct ck_span name = ck_span(args->names[0], strlen(args->names[0]));
 	const char *where = ck_editor_where(e);
-	char quoted[CK_QUOTE_ROOM];
 	int r = ck_editor_meta(e, name, &old, err);
 
 	if (r == -ENOENT) {
@@ -227,17 +265,8 @@ static int set(struct ck_editor *e, const struct ck_args *args, struct input *in
 		name = ck_span(plain.p ? plain.p : "", plain.n);
 		r = ck_editor_meta(e, name, &old, err);
 	}
-	ck_quote(quoted, sizeof(quoted), name.p, name.n);
 	if (r == -ENOENT || (r == 0 && (!old->has_dtype || !old->has_shape))) {
-		r = 0;
-		if ((given & (CK_CLI_DTYPE | CK_CLI_SHAPE)) != (CK_CLI_DTYPE | CK_CLI_SHAPE))
-			r = ck_fail(err, CK_USAGE, ENOENT,
-				    "%s: there is no variable %s: --dtype and --shape make a new "
-				    "one",
-				    where, quoted);
-		else if (!name.n || name.p[name.n - 1] == '/')
-			r = ck_fail(err, CK_USAGE, EINVAL, "%s: %s is a scope's name, not a "
-							   "variable's", where, quoted);
+		r = check_new(e, name, given, err);
 		old = ck_varmeta_unref(old);
 	}
 	if (r == 0)

@@ -78,6 +78,13 @@ size_t ck_editor_bare(struct ck_span name)
 	return name.n - n;
 }
 
+bool ck_editor_same_bare(struct ck_span a, struct ck_span b)
+{
+	size_t n = ck_editor_bare(a);
+
+	return n == ck_editor_bare(b) && memcmp(a.p, b.p, n) == 0;
+}
+
 void ck_editor_spell(struct ck_span name, char sep, bool suffix, struct ck_buf *out)
 {
 	unsigned flags = CK_NAME_ROOT;
@@ -246,19 +253,17 @@ int ck_editor_rename(struct ck_editor *e, struct ck_span from, struct ck_span to
 		     struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf json = CK_BUF_INIT;
-	bool suffix = (ck_editor_bare(from) != from.n) != (ck_editor_bare(to) != to.n);
-	int r;
+	bool suffix = ck_editor_bare(from) != from.n || ck_editor_bare(to) != to.n;
 
 	ck_namelist_add(&e->touched, from);
 	ck_namelist_add(&e->touched, to);
-	r = e->ops->rename(e, from, to, err);
-	if (r < 0 || to.p[to.n - 1] == '/' || !(suffix || ck_editor_is_long(to)))
-		return r;
+	if (to.p[to.n - 1] == '/' || !(suffix || ck_editor_is_long(to)))
+		return e->ops->rename(e, from, to, NULL, err);
 	ck_buf_str(&json, "{\"name\": ");
 	ck_json_bytes(to, &json);
 	ck_buf_str(&json, "}\n");
 	return ck_buf_failed(&json) ? ck_fail_nomem(err, e->where) :
-				      e->ops->tell(e, to, &json, err);
+				      e->ops->rename(e, from, to, &json, err);
 }
 
 int ck_editor_select(struct ck_editor *e, char **names, int nnames, struct ck_namelist *ret,

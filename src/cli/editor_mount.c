@@ -99,24 +99,29 @@ static int close_file(struct ck_editor *e, int fd, const char *path, struct ck_e
 	return close(fd) < 0 ? fail(e, errno, path, "is not taken", err) : 0;
 }
 
+static int tell_at(struct ck_editor *e, struct ck_buf *path, const struct ck_buf *json,
+		   struct ck_err *err)
+{
+	int fd, r, c;
+
+	ck_buf_str(path, ".json");
+	if (ck_buf_failed(path))
+		return ck_fail_nomem(err, e->where);
+	r = open_file(e, path->p, &fd, err);
+	if (r < 0)
+		return r;
+	r = write_fd(e, fd, path->p, json->p, json->n, err);
+	c = close_file(e, fd, path->p, err);
+	return r < 0 ? r : c;
+}
+
 static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
 		struct ck_err *err)
 {
 	struct mount_editor *m = of(e);
-	int fd, r, c;
+	int r = ck_through_place(&m->t, name, false, &m->path, err);
 
-	r = ck_through_place(&m->t, name, false, &m->path, err);
-	if (r < 0)
-		return r;
-	ck_buf_str(&m->path, ".json");
-	if (ck_buf_failed(&m->path))
-		return ck_fail_nomem(err, e->where);
-	r = open_file(e, m->path.p, &fd, err);
-	if (r < 0)
-		return r;
-	r = write_fd(e, fd, m->path.p, json->p, json->n, err);
-	c = close_file(e, fd, m->path.p, err);
-	return r < 0 ? r : c;
+	return r < 0 ? r : tell_at(e, &m->path, json, err);
 }
 
 static int begin(struct ck_editor *e, struct ck_span name, struct ck_err *err)
@@ -165,17 +170,22 @@ static int find(struct ck_editor *e, struct ck_span name, bool scope, struct ck_
 }
 
 static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to,
-		     struct ck_err *err)
+		     const struct ck_buf *json, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf old = CK_BUF_INIT, new = CK_BUF_INIT;
-	int r = ck_through_place(&of(e)->t, to, true, &new, err);
+	bool there = true;
+	int r = ck_editor_same_bare(from, to) ? has(e, to, &there, err) : 0;
 
+	if (r == 0 && !there) /* the path stays, V.json says it */
+		return tell(e, from, json, err);
+	if (r == 0)
+		r = ck_through_place(&of(e)->t, to, true, &new, err);
 	/* The old place last: making the new one may have respelt a folder on its way. */
 	if (r == 0)
 		r = find(e, from, true, &old, err);
 	if (r == 0 && rename(old.p, new.p) < 0)
 		r = fail(e, errno, old.p, "cannot be renamed", err);
-	return r;
+	return r == 0 && json ? tell_at(e, &new, json, err) : r;
 }
 
 static int remove_it(struct ck_editor *e, struct ck_span name, struct ck_err *err)

@@ -23,8 +23,9 @@ struct ck_editor_ops {
 		     struct ck_err *err);
 	int (*end)(struct ck_editor *e, struct ck_err *err);
 	void (*drop)(struct ck_editor *e);
+	/* json: the V.json's text that says its name where its path does not, or NULL. */
 	int (*rename)(struct ck_editor *e, struct ck_span from, struct ck_span to,
-		      struct ck_err *err);
+		      const struct ck_buf *json, struct ck_err *err);
 	int (*remove)(struct ck_editor *e, struct ck_span name, struct ck_err *err);
 	int (*discard)(struct ck_editor *e, struct ck_span name, struct ck_err *err);
 	int (*abandon)(struct ck_editor *e, struct ck_err *err); /* what the command staged */
@@ -56,6 +57,8 @@ int ck_editor_open_mount(struct ck_through *t, struct ck_editor **ret, struct ck
 void ck_editor_spell(struct ck_span name, char sep, bool suffix, struct ck_buf *out);
 /* The length of a name without TF2's ending, which paths leave out. */
 size_t ck_editor_bare(struct ck_span name);
+/* Whether the two names are one but for that ending. */
+bool ck_editor_same_bare(struct ck_span a, struct ck_span b);
 
 /* Signals that end a program only mark that they came, from hold to release. */
 void ck_editor_hold_signals(void);

@@ -34,8 +34,8 @@ static int has(struct ck_editor *e, struct ck_span name, bool *ret, struct ck_er
 	if (r == 0)
 		r = ck_stage_lookup(of(e)->stage, dir, file, &st, &why);
 	free(file);
-	if (r == -ENOENT || r == -EINVAL || r == -ENAMETOOLONG) {
-		*ret = false;
+	if (r == -ENOENT || r == -EINVAL || r == -ENAMETOOLONG || r == -EIO) {
+		*ret = r == -EIO; /* it is there, though damaged */
 		return 0;
 	}
 	if (r < 0)
@@ -65,31 +65,54 @@ static int names(struct ck_editor *e, struct ck_namelist *ret, struct ck_err *er
 	return r;
 }
 
-struct wanted {
-	struct ck_span name;
-	struct ck_varmeta *meta;
-};
-
-static int take_meta(void *arg, const struct ck_stage_var *v)
+/* All of V.json. */
+static int read_text(struct ck_stage *s, uint64_t ino, struct ck_buf *out, struct ck_err *err)
 {
-	struct wanted *w = arg;
+	char piece[16384];
+	struct ck_sfile *f;
+	ssize_t n;
+	int r = ck_stage_file_open(s, ino, O_RDONLY, &f, err);
 
-	if (!v->meta || ck_span_cmp(v->name, w->name) != 0)
-		return 0;
-	w->meta = ck_varmeta_ref((struct ck_varmeta *)(uintptr_t)v->meta);
-	return 1;
+	if (r < 0)
+		return r;
+	do {
+		n = ck_stage_file_read(f, piece, sizeof(piece), out->n, err);
+		if (n > 0)
+			ck_buf_add(out, piece, (size_t)n);
+	} while (n > 0 && !ck_buf_failed(out));
+	ck_stage_file_release(f);
+	return n < 0 ? (int)n : ck_buf_failed(out) ? -ENOMEM : 0;
 }
 
 static int meta(struct ck_editor *e, struct ck_span name, struct ck_varmeta **ret,
 		struct ck_err *err)
 {
-	struct wanted w = { .name = name };
-	int r = ck_stage_each(of(e)->stage, take_meta, &w, err);
+	struct ck_buf ck_auto_buf beside = CK_BUF_INIT, text = CK_BUF_INIT;
+	struct ck_stage *s = of(e)->stage;
+	struct ck_err why = CK_ERR_INIT;
+	char *file = NULL;
+	struct stat st;
+	uint64_t dir;
+	int r = ck_stage_place_var(s, name, false, &dir, &file, NULL);
 
-	if (r < 0)
-		return r;
-	*ret = w.meta;
-	return w.meta ? 0 : -ENOENT;
+	if (r == 0) {
+		ck_buf_printf(&beside, "%s.json", file);
+		r = ck_buf_failed(&beside) ? ck_fail_nomem(err, e->where) :
+					     ck_stage_lookup(s, dir, beside.p, &st, &why);
+		free(file);
+	}
+	if (r == -ENOENT || r == -EINVAL || r == -ENAMETOOLONG)
+		return -ENOENT;
+	if (r == 0) {
+		r = read_text(s, st.st_ino, &text, &why);
+		ck_stage_forget(s, st.st_ino, 1);
+	}
+	if (r == 0)
+		r = ck_varmeta_parse(ck_span(text.p ? text.p : "", text.n), NULL, false, e->where,
+				     ret, &why);
+	if (r < 0 && why.cls != CK_OK)
+		return ck_fail(err, why.cls, why.errnum, "%s", why.text);
+	return r < 0 ? ck_fail(err, CK_MISSING, -r, "%s: %s", e->where, strerror(-r)) : 0;
 }
 
 static json_t *status(struct ck_editor *e, struct ck_err *err)
@@ -162,24 +185,31 @@ static int write_at(struct ck_editor *e, const void *p, size_t n, uint64_t off, 
 	return 0;
 }
 
-static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
-		struct ck_err *err)
+static int tell_at(struct ck_editor *e, uint64_t dir, const char *file, const struct ck_buf *json,
+		   struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf beside = CK_BUF_INIT;
-	char *file;
-	uint64_t dir;
-	int r = ck_stage_place_var(of(e)->stage, name, true, &dir, &file, err);
+	int r;
 
-	if (r < 0)
-		return explain(e, name, r, err);
 	ck_buf_printf(&beside, "%s.json", file);
-	free(file);
 	r = ck_buf_failed(&beside) ? ck_fail_nomem(err, e->where) :
 				     open_file(of(e), dir, beside.p, err);
 	if (r == 0)
 		r = write_at(e, json->p, json->n, 0, err);
-	if (r == 0)
-		r = close_file(of(e), true, err);
+	return r == 0 ? close_file(of(e), true, err) : r;
+}
+
+static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
+		struct ck_err *err)
+{
+	char *file;
+	uint64_t dir;
+	int r = ck_stage_place_var(of(e)->stage, name, true, &dir, &file, err);
+
+	if (r == 0) {
+		r = tell_at(e, dir, file, json, err);
+		free(file);
+	}
 	return explain(e, name, r, err);
 }
 
@@ -228,13 +258,18 @@ static int make_way(struct ck_editor *e, uint64_t dir, char **folder, struct ck_
 }
 
 static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to,
-		     struct ck_err *err)
+		     const struct ck_buf *json, struct ck_err *err)
 {
 	struct ck_stage *s = of(e)->stage;
 	char *old = NULL, *new = NULL;
 	uint64_t old_dir, new_dir;
-	int r = ck_stage_place(s, to, true, &new_dir, &new, err);
+	bool there = true;
+	int r = ck_editor_same_bare(from, to) ? has(e, to, &there, err) : 0;
 
+	if (r == 0 && !there) /* the path stays, V.json says it */
+		return tell(e, from, json, err);
+	if (r == 0)
+		r = ck_stage_place(s, to, true, &new_dir, &new, err);
 	if (r == 0 && to.p[to.n - 1] == '/')
 		r = make_way(e, new_dir, &new, err);
 	/* The old place last: making the new one may have respelt a folder on its way. */
@@ -242,6 +277,8 @@ static int rename_it(struct ck_editor *e, struct ck_span from, struct ck_span to
 		r = ck_stage_place(s, from, false, &old_dir, &old, err);
 	if (r == 0)
 		r = ck_stage_rename(s, old_dir, old, new_dir, new, 0, err);
+	if (r == 0 && json)
+		r = tell_at(e, new_dir, new, json, err);
 	free(old);
 	free(new);
 	return explain(e, from, r, err);
@@ -328,8 +365,8 @@ static int discard(struct ck_editor *e, struct ck_span name, struct ck_err *err)
 			return ck_fail_nomem(err, e->where);
 		r = ck_stage_discard(s, path.p, &why);
 	}
-	if (r < 0 && why.cls != CK_OK)
-		return ck_fail(err, why.cls, why.errnum, "%s: %s", e->where, why.text);
+	if (r < 0 && r != -ENOENT && why.cls != CK_OK)
+		return ck_fail(err, why.cls, why.errnum, "%s", why.text);
 	return explain(e, name, r, err);
 }
 

@@ -209,8 +209,8 @@ int ck_through_control(const struct ck_through *t, const char *file, const char 
 		       struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-	const char *what = strcmp(file, "commit") == 0 ? "cannot be published" :
-							 "cannot be discarded";
+	bool commit = strcmp(file, "commit") == 0;
+	const char *what = commit ? "cannot be published" : "cannot be discarded";
 	int fd, errnum = 0;
 
 	ck_buf_printf(&path, "%s/.ckptfuse/%s", t->folder, file);
@@ -223,7 +223,9 @@ int ck_through_control(const struct ck_through *t, const char *file, const char 
 		errnum = errno;
 	if (close(fd) < 0 && !errnum)
 		errnum = errno;
-	return errnum ? ck_through_fail(t, CK_PUBLISH, errnum, t->folder, what, err) : 0;
+	return !errnum ? 0 :
+			 ck_through_fail(t, !commit && errnum == EEXIST ? CK_USAGE : CK_PUBLISH, errnum,
+					 t->folder, what, err);
 }
 
 json_t *ck_through_status(const struct ck_through *t, struct ck_err *err)

@@ -195,15 +195,22 @@ int ck_through_place(const struct ck_through *t, struct ck_span name, bool scope
 		     struct ck_buf *path, struct ck_err *err)
 {
 	size_t n = t->raw_names ? name.n : ck_editor_bare(name);
+	char quoted[CK_QUOTE_ROOM];
 	int r = ck_through_find(t, name, scope, path, err);
 
 	if (r != -ENOENT)
 		return r;
 	scope &= ends_in_sep(t, name);
 	r = walk(t, ck_span(name.p, n), scope, true, path, err);
-	if (r == 0 && n != name.n && is_file(path) && !ck_through_is(path->p, name))
-		r = walk(t, name, scope, true, path, err);
-	return r;
+	if (r < 0 || scope || !is_file(path) || ck_through_is(path->p, name))
+		return r;
+	if (n != name.n)
+		return walk(t, name, scope, true, path, err);
+	ck_quote(quoted, sizeof(quoted), name.p, name.n);
+	return ck_fail(err, CK_USAGE, EEXIST,
+		       "%s: %s cannot be made beside the variable of that name and " CK_TF2_SUFFIX
+		       ", which has its path: give the whole name, or rename that one first",
+		       t->folder, quoted);
 }
 
 /* --- all of them ----------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ struct ck_rw {
 	struct ck_stage *stage;
 	char *folder; /* where it is published to, for statfs; absolute */
 	struct timespec opened;
+	bool direct_writes; /* the kernel can write past its pages and keep them right */
 	struct ck_rw_opens opens;
 	struct ck_publisher publisher;
 	pthread_mutex_t meter_lock;
@@ -48,8 +49,9 @@ void ck_rw_show_progress(void *rw, const char *what, uint64_t done, uint64_t tot
 /* Publishes, with progress. flags: CK_PUBLISH_*. */
 int ck_rw_publish(struct ck_rw *rw, unsigned flags, struct ck_err *err);
 
-/* Drops what text names: a line each, a path as it is shown or a variable's name; all where there
- * is nothing but blanks. Every failure is logged; the first one is the answer. */
+/* Drops what text names: a line each, a path as it is shown or a variable's name; all where it is
+ * blank or 1, y, yes, all, * and nothing of that name is staged. Every failure is logged; the first
+ * one is the answer. */
 int ck_rw_discard(struct ck_mount *m, const char *text);
 
 /* rw.c: the whole table. */

@@ -20,8 +20,9 @@
 /* What is decided about a file's pages when it is opened. */
 static void fill_info(struct ck_rw *rw, struct ck_rw_file *f, struct fuse_file_info *fi)
 {
+	f->direct = rw->direct_writes && (fi->flags & O_ACCMODE) == O_WRONLY;
 	fi->fh = (uintptr_t)f;
-	fi->direct_io = !f->cached;
+	fi->direct_io = !f->cached || f->direct;
 	fi->keep_cache = f->cached && ck_rw_opens_see(rw, f);
 	fi->noflush = !f->writable && !(fi->flags & O_TRUNC);
 }
@@ -185,6 +186,12 @@ void ck_rw_write(fuse_req_t req, fuse_ino_t ino, const char *p, size_t size, off
 		put = find_plain(rw, f, &to, &err);
 	if (put == 0)
 		put = ck_stage_file_write(to, p, size, (uint64_t)off, &err);
+	/* O_SYNC, RWF_DSYNC: the kernel asks for that itself where it has pages. */
+	if (put > 0 && f->direct && (fi->flags & O_DSYNC)) {
+		int r = ck_stage_file_sync(to, &err);
+
+		put = r < 0 ? r : put;
+	}
 	if (put < 0)
 		ck_rw_reply_err(req, (int)put, &err);
 	else
@@ -218,7 +225,9 @@ void ck_rw_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_
 
 void ck_rw_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
+	/* Pages that the kernel read while this handle wrote: not to be trusted twice. */
+	if (ck_rw_file_of(fi)->direct)
+		ck_rw_opens_forget(ck_rw_of(req), ino);
 	ck_rw_file_unref(ck_rw_of(req), ck_rw_file_of(fi));
 	fuse_reply_err(req, 0);
 }

@@ -30,6 +30,7 @@ struct ck_rw_file {
 	bool writable;
 	bool append;
 	bool cached; /* the kernel keeps pages of it */
+	bool direct; /* but what this handle writes goes past them */
 	uint64_t version; /* the last one that the kernel's pages are known to be of */
 	pthread_mutex_t lock; /* for plain and text */
 	struct ck_buf text; /* of .ckptfuse */

@@ -25,7 +25,7 @@ static int add_row(void *arg, const struct ck_stage_var *v)
 	struct text *t = arg;
 	struct ck_buf *b = t->out;
 
-	if (v->unfinished)
+	if (v->unfinished || !v->meta)
 		return 0;
 	if (!ck_add_u64(t->bytes, v->nbytes, &t->bytes))
 		t->bytes = UINT64_MAX;
@@ -95,22 +95,19 @@ static void render_log(struct ck_mount *m, struct text *t)
 	ck_log_copy(t->out);
 }
 
-/* "umount" is what ckptctl umount writes: publish as the unmount is about to, and say how it went,
- * which the unmount itself cannot. */
+/* "umount" is what ckptctl umount writes: what this mount has staged is published, with
+ * commit=manual as well, since somebody asked; edits that were only recovered wait further. */
 static void take_commit(fuse_req_t req, const char *text, size_t written)
 {
-	struct ck_mount *m = ck_mount_of(req);
 	size_t n;
+	bool umount;
 
 	text += strspn(text, " \t\n");
 	for (n = strlen(text); n && isspace((unsigned char)text[n - 1]); n--)
 		;
-	if (n != 6 || memcmp(text, "umount", 6) != 0)
-		ck_publisher_publish(&m->rw->publisher, req, written, CK_PUBLISH_EXPLICIT);
-	else if (m->opt->manual)
-		fuse_reply_write(req, written);
-	else
-		ck_publisher_publish(&m->rw->publisher, req, written, 0);
+	umount = n == 6 && memcmp(text, "umount", 6) == 0;
+	ck_publisher_publish(&ck_rw_of(req)->publisher, req, written,
+			     umount ? 0 : CK_PUBLISH_EXPLICIT);
 }
 
 static void take_discard(fuse_req_t req, const char *text, size_t written)

@@ -70,6 +70,12 @@ int ck_vfs_write(struct ck_vfile *f, uint64_t off, const void *p, size_t n)
 	return 0;
 }
 
+void ck_vfs_start_sync(struct ck_vfile *f, uint64_t off, uint64_t n)
+{
+	if (f->vfs->start_sync && n)
+		f->vfs->start_sync(f, off, n);
+}
+
 int ck_vfs_sync(struct ck_vfile *f)
 {
 	int r;

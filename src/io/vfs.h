@@ -54,7 +54,10 @@ struct ck_vfs {
 	ssize_t (*pread)(struct ck_vfile *f, void *p, size_t n, uint64_t off);
 	ssize_t (*pwrite)(struct ck_vfile *f, const void *p, size_t n, uint64_t off);
 	int (*truncate)(struct ck_vfile *f, uint64_t size);
-	int (*sync)(struct ck_vfile *f); /* bytes, size and extended attributes */
+	int (*sync)(struct ck_vfile *f); /* bytes, size, times and extended attributes */
+	/* These bytes may as well be on their way to the disk now: a sync() that follows finds less
+	 * to do. Promises nothing, cannot fail, and may be NULL. */
+	void (*start_sync)(struct ck_vfile *f, uint64_t off, uint64_t n);
 	int (*fstat)(struct ck_vfile *f, struct ck_vstat *ret);
 	/* Its descriptor, for mapping it and for reading past this table; -1 where it has none.
 	 * Stays the file's. */
@@ -62,8 +65,8 @@ struct ck_vfs {
 	/* flock(LOCK_EX | LOCK_NB): -EWOULDBLOCK where somebody else holds it. Ends with close. */
 	int (*lock)(struct ck_vfile *f);
 	/* Bytes of src at src_off become dst's at dst_off without being copied (FICLONERANGE).
-	 * Both offsets and n are multiples of the block size. -EOPNOTSUPP, -EXDEV, -EINVAL where
-	 * that cannot be. */
+	 * Both offsets are multiples of the block size, and so is n unless the range ends with
+	 * src; 0 stands for all up to there. -EOPNOTSUPP, -EXDEV, -EINVAL where that cannot be. */
 	int (*clone)(struct ck_vfile *dst, uint64_t dst_off, struct ck_vfile *src, uint64_t src_off,
 		     uint64_t n);
 	/* copy_file_range(): as many bytes as were copied, 0 at src's end. -EOPNOTSUPP and the
@@ -90,6 +93,9 @@ extern const struct ck_vfs ck_vfs_posix;
 /* Exactly n bytes, through short calls and interruptions. -EIO where the file ends before. */
 int ck_vfs_read(struct ck_vfile *f, uint64_t off, void *p, size_t n);
 int ck_vfs_write(struct ck_vfile *f, uint64_t off, const void *p, size_t n);
+
+/* Where the table has it. */
+void ck_vfs_start_sync(struct ck_vfile *f, uint64_t off, uint64_t n);
 
 /* The same for calls that a signal can interrupt. */
 int ck_vfs_sync(struct ck_vfile *f);

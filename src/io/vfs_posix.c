@@ -4,9 +4,9 @@
  * Made for regular files: opened without blocking, so that a FIFO in the place of one does not
  * hang us, and never inherited by a program that is started.
  *
- * fdatasync() writes bytes and size; extended attributes are written by fsync() alone. It costs a
- * journal commit of the file system even where only times have changed, so it is called only on a
- * file whose attributes were set through it.
+ * A sync is fsync(), never fdatasync(): extended attributes are written by it alone, and so is the
+ * time of a write that leaves the size as it was, by which a file is known again after a power cut.
+ * Where a file has grown both cost the same.
  */
 #include "io/vfs.h"
 
@@ -26,7 +26,6 @@
 struct posix_file {
 	struct ck_vfile file; /* first */
 	int fd;
-	bool attributes; /* were set and not synced since; atomic */
 };
 
 static struct posix_file *posix(struct ck_vfile *f)
@@ -90,15 +89,14 @@ static int posix_truncate(struct ck_vfile *f, uint64_t size)
 
 static int posix_sync(struct ck_vfile *f)
 {
-	bool *attributes = &posix(f)->attributes;
-	int r;
+	return answer(fsync(posix(f)->fd));
+}
 
-	if (!__atomic_exchange_n(attributes, false, __ATOMIC_ACQ_REL))
-		return answer(fdatasync(posix(f)->fd));
-	r = answer(fsync(posix(f)->fd));
-	if (r < 0)
-		__atomic_store_n(attributes, true, __ATOMIC_RELEASE);
-	return r;
+/* What the disk has to say is asked by sync(). */
+static void posix_start_sync(struct ck_vfile *f, uint64_t off, uint64_t n)
+{
+	if (off <= INT64_MAX && n <= INT64_MAX - off)
+		sync_file_range(posix(f)->fd, (off_t)off, (off_t)n, SYNC_FILE_RANGE_WRITE);
 }
 
 static struct timespec as_timespec(struct statx_timestamp t)
@@ -158,8 +156,6 @@ static int posix_clone(struct ck_vfile *dst, uint64_t dst_off, struct ck_vfile *
 		.dest_offset = dst_off,
 	};
 
-	if (n == 0) /* which would mean: to the end */
-		return 0;
 	if (ioctl(posix(dst)->fd, FICLONERANGE, &range) == 0)
 		return 0;
 	/* Kernels and file systems without it each have a word of their own. */
@@ -192,10 +188,7 @@ static ssize_t posix_copy(struct ck_vfile *dst, uint64_t dst_off, struct ck_vfil
 
 static int posix_setxattr(struct ck_vfile *f, const char *name, const void *value, size_t n)
 {
-	if (fsetxattr(posix(f)->fd, name, value, n, 0) < 0)
-		return -errno;
-	__atomic_store_n(&posix(f)->attributes, true, __ATOMIC_RELEASE);
-	return 0;
+	return answer(fsetxattr(posix(f)->fd, name, value, n, 0));
 }
 
 static ssize_t posix_getxattr(struct ck_vfile *f, const char *name, void *value, size_t room)
@@ -287,6 +280,7 @@ const struct ck_vfs ck_vfs_posix = {
 	.pwrite = posix_pwrite,
 	.truncate = posix_truncate,
 	.sync = posix_sync,
+	.start_sync = posix_start_sync,
 	.fstat = posix_fstat,
 	.fd = posix_fd,
 	.lock = posix_lock,

@@ -37,8 +37,6 @@ void ck_snode_attr(struct ck_stage *s, struct ck_snode *n, enum ck_stage_kind ki
 		.st_ctim = a->ctime,
 	};
 
-	if (n->is_dir && n == s->root)
-		st.st_nlink++; /* .ckptfuse */
 	if (kind == CK_STAGE_JSON) {
 		ck_json_text(s, n, &text);
 		set_size(&st, text.n);
@@ -136,6 +134,8 @@ int ck_stage_lookup(struct ck_stage *s, uint64_t dir, const char *name, struct s
 		r = found_attr(s, &f, ret, err);
 	if (r == 0 && f.node)
 		__atomic_add_fetch(&f.node->nlookup, 1, __ATOMIC_RELAXED);
+	if (r == -EINVAL)
+		ck_name_check(s, d, name, false, err);
 	pthread_rwlock_unlock(&s->state_lock);
 	return r;
 }

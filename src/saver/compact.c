@@ -44,13 +44,13 @@ static int move_range(struct compact *c, uint32_t shard, uint64_t off, uint64_t 
 	}
 	if (r == 0)
 		r = ck_vfs_copy(c->target->file, c->at, c->from, off, n);
+	ck_shard_note(c->target);
 	if (r < 0)
 		return ck_fail(c->err, CK_PUBLISH, -r, "%s: cannot be written: %s: nothing was changed",
 			       c->target->path, strerror(-r));
 	*ret = c->at;
 	c->at += n;
 	c->target->dirty = true;
-	ck_shard_note(c->target);
 	c->x->plan.report.copied += n;
 	if (s->o.progress.fn)
 		s->o.progress.fn(s->o.progress.arg, "compacting", c->at, c->total);
@@ -161,8 +161,9 @@ static int renumber(struct ck_stage *s, struct ck_publish_report *report, struct
 	}
 	if (again)
 		again->own = again->recovered = false;
+	if (!again || again->in_doubt != x)
+		ck_publish_free(x);
 	ck_stage_close(again, NULL);
-	ck_publish_free(x);
 	return r;
 }
 
@@ -214,7 +215,8 @@ int ck_stage_compact(struct ck_stage *s, struct ck_publish_report *ret, struct c
 		r = renumber(s, ret, err);
 out:
 	ck_model_unref(m);
-	ck_publish_free(x);
+	if (s->in_doubt != x)
+		ck_publish_free(x);
 	pthread_mutex_unlock(&s->edit_lock);
 	return r;
 }

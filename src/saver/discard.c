@@ -131,47 +131,97 @@ int ck_discard_all(struct ck_stage *s, struct ck_err *err)
 
 /* --- one path -------------------------------------------------------------------------------- */
 
-/* The published path of a node that lies elsewhere now, or nowhere. */
-static bool was_at(const struct ck_snode *n, struct ck_span path)
+/* Folders that are deleted are still there as nodes, and what was published in them says so: with
+ * the first thing that goes back, they do. */
+static int revive(struct ck_stage *s, struct ck_snode *dir, struct ck_err *err)
 {
-	struct ck_buf ck_auto_buf is = CK_BUF_INIT;
+	char quoted[CK_QUOTE_ROOM];
+	struct ck_found f;
+	int r;
 
-	if (!n->pub.dir || n->is_dir)
-		return false;
-	ck_child_path(n->pub.dir, n->pub.name, &is);
-	return !ck_buf_failed(&is) && is.n == path.n && memcmp(is.p, path.p, path.n) == 0;
+	if (dir->entry || dir == s->root)
+		return 0;
+	r = dir->pub.dir ? revive(s, dir->pub.dir, err) : -ENOENT;
+	if (r == 0)
+		r = ck_other_spelling(s, dir->pub.dir, dir->pub.name, &f) ?
+			    -EEXIST :
+			    relink(s, dir, dir->pub.dir, dir->pub.name);
+	if (r == -EEXIST)
+		ck_fail(err, CK_USAGE, EEXIST, "%s: the folder %s cannot come back: something else has "
+			"its name now: discard that first", s->prefix,
+			ck_quote(quoted, sizeof(quoted), dir->pub_name.p, dir->pub_name.n));
+	return r;
+}
+
+static struct ck_sentry *home_of(struct ck_stage *s, const struct ck_snode *n)
+{
+	return ck_sentry_make(s, n->pub.dir, n->pub.name, strlen(n->pub.name));
+}
+
+/* Whether those who are in each other's place are a ring, as after a swap by three renames. (Homes
+ * differ, so the way from one to the next ends, or comes back to where it began.) */
+static bool is_ring(struct ck_stage *s, struct ck_snode *n)
+{
+	struct ck_snode *at = n;
+
+	do {
+		struct ck_sentry *e = home_of(s, at);
+
+		at = e ? e->node : NULL;
+	} while (at && at != n && at->pub.dir && !at->is_dir);
+	return at == n;
+}
+
+/* Whether something is in the way that cannot be dropped by the way. */
+static int check_home(struct ck_stage *s, struct ck_snode *n, const struct ck_snode *is,
+		      struct ck_err *err)
+{
+	char quoted[CK_QUOTE_ROOM];
+
+	if (!is || (!is->is_dir && (!is->pub.dir || is_ring(s, n))))
+		return 0;
+	return ck_fail(err, CK_USAGE, EEXIST, "%s: %s cannot go back: %s: discard that first", s->prefix,
+		       ck_quote(quoted, sizeof(quoted), n->pub_name.p, n->pub_name.n),
+		       is->is_dir ? "a folder has that name now" :
+				    "another variable was renamed to that");
 }
 
 /* The node goes back to where it was; -EEXIST where that name is taken by another edit. */
 static int go_back(struct ck_stage *s, struct ck_snode *n, struct ck_err *err)
 {
-	char quoted[CK_QUOTE_ROOM];
 	struct ck_sentry *e;
+	struct ck_snode *is;
+	int r;
 
 	if (n->entry && n->now.dir == n->pub.dir && strcmp(n->entry->name, n->pub.name) == 0) {
 		revert_state(s, n);
 		return 0;
 	}
-	e = ck_sentry_make(s, n->pub.dir, n->pub.name, strlen(n->pub.name));
+	e = home_of(s, n);
 	if (!e)
 		return ck_fail_nomem(err, s->prefix);
-	if (e->node && e->node->pub.dir)
-		return ck_fail(err, CK_USAGE, EEXIST, "%s: another variable was renamed to that: "
-			       "discard that first",
-			       ck_quote(quoted, sizeof(quoted), n->pub.name, strlen(n->pub.name)));
-	if (!n->pub.dir->entry && n->pub.dir != s->root)
-		return ck_fail(err, CK_USAGE, ENOENT, "%s: its folder is deleted: discard that first",
-			       ck_quote(quoted, sizeof(quoted), n->pub.name, strlen(n->pub.name)));
-	if (e->node)
-		unlink_quietly(s, e->node);
+	r = check_home(s, n, e->node, err);
+	if (r == 0)
+		r = revive(s, n->pub.dir, err);
+	if (r < 0)
+		return r;
 	unlink_quietly(s, n);
-	ck_snode_link(s, n, e);
-	revert_state(s, n);
+	for (; n; n = is && is->pub.dir ? is : NULL) {
+		e = home_of(s, n);
+		if (!e)
+			return ck_fail_nomem(err, s->prefix);
+		is = e->node;
+		if (is)
+			unlink_quietly(s, is);
+		ck_snode_link(s, n, e);
+		revert_state(s, n);
+	}
 	return 0;
 }
 
-static int discard_file(struct ck_stage *s, struct ck_snode *n, struct ck_span path, bool *any,
-			struct ck_err *err)
+/* What lies at that name now, and what was published there. */
+static int discard_file(struct ck_stage *s, struct ck_snode *n, const struct ck_snode *dir,
+			const char *name, bool *any, struct ck_err *err)
 {
 	int r = 0;
 
@@ -182,12 +232,45 @@ static int discard_file(struct ck_stage *s, struct ck_snode *n, struct ck_span p
 		else
 			unlink_quietly(s, n);
 	}
-	/* What was published under that path. */
 	for (struct ck_snode *t = s->nodes; t && r == 0; t = t->all_next) {
-		if (t != n && was_at(t, path) && ck_snode_is_dirty(t)) {
+		if (t != n && !t->is_dir && t->pub.dir == dir && strcmp(t->pub.name, name) == 0 &&
+		    ck_snode_is_dirty(t)) {
 			*any = true;
 			r = go_back(s, t, err);
 		}
+	}
+	return r;
+}
+
+/* Whether it lies in the folder, or did where it is deleted. */
+static bool is_below(const struct ck_snode *n, const struct ck_snode *dir)
+{
+	for (; n; n = n->entry ? n->now.dir : n->pub.dir)
+		if (n == dir)
+			return true;
+	return false;
+}
+
+static bool has_whiteouts(struct ck_stage *s, const struct ck_snode *dir)
+{
+	for (const struct ck_sentry *e = dir->children; e; e = e->next)
+		if (!e->node && e->base != CK_NO_NODE && !e->base_published &&
+		    !ck_snode_by_id(s, e->base, e->base_dir))
+			return true;
+	return false;
+}
+
+static int discard_folder(struct ck_stage *s, struct ck_snode *n, bool *any, struct ck_err *err)
+{
+	int r = 0;
+
+	if (!n->entry && n->pub.dir) {
+		*any = true;
+		r = revive(s, n, err);
+	}
+	if (r == 0 && has_whiteouts(s, n)) {
+		*any = true;
+		forget_whiteouts(s, n);
 	}
 	return r;
 }
@@ -199,13 +282,14 @@ static int discard_below(struct ck_stage *s, struct ck_snode *dir, bool *any, st
 	int r = 0;
 
 	for (struct ck_snode *n = s->nodes; n && r == 0; n = next) {
-		bool below = false;
-
 		next = n->all_next;
-		for (const struct ck_snode *d = n->entry ? n->now.dir : n->pub.dir; d;
-		     d = d->entry ? d->now.dir : NULL)
-			below |= d == dir;
-		if (!below || n->is_dir || !ck_snode_is_dirty(n) ||
+		if (!is_below(n, dir))
+			continue;
+		if (n->is_dir) {
+			r = discard_folder(s, n, any, err);
+			continue;
+		}
+		if (!ck_snode_is_dirty(n) ||
 		    (n->entry && ck_name_is_scratch(n->entry->name) && !n->pub.dir))
 			continue;
 		*any = true;
@@ -214,78 +298,115 @@ static int discard_below(struct ck_stage *s, struct ck_snode *dir, bool *any, st
 		else
 			unlink_quietly(s, n);
 	}
-	for (struct ck_snode *n = s->nodes; n && r == 0; n = n->all_next) {
-		if (!n->is_dir)
-			continue;
-		for (struct ck_sentry *e = n->children; e; e = e->next)
-			*any |= n == dir && !e->node && e->base != CK_NO_NODE &&
-				!e->base_published;
-		if (n == dir)
-			forget_whiteouts(s, n);
+	return r;
+}
+
+static bool is_called(const char *folder, const char *name)
+{
+	size_t n = strlen(folder);
+
+	return strncmp(folder, name, n) == 0 && (!name[n] || strcmp(name + n, ".d") == 0);
+}
+
+/* A folder by its name in another, as a node; a deleted one where there is no other. */
+static int find_folder(struct ck_stage *s, struct ck_snode *dir, struct ck_span name,
+		       struct ck_snode **ret, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
+	struct ck_found f;
+	int r;
+
+	ck_buf_add(&text, name.p, name.n);
+	if (ck_buf_failed(&text))
+		return ck_fail_nomem(err, s->prefix);
+	r = name.n ? ck_sfind(s, dir, CK_NO_NODE, text.p, text.n, &f) : -ENOENT;
+	if (r == 0 && f.kind != CK_STAGE_DIR && f.kind != CK_STAGE_ALIAS)
+		r = -ENOTDIR;
+	if (r == 0)
+		return ck_found_node(s, &f, ret, err);
+	if (!name.n || (r != -ENOENT && r != -ENOTDIR))
+		return r;
+	for (struct ck_snode *n = s->nodes; n; n = n->all_next) {
+		if (n->is_dir && !n->entry && n->pub.dir == dir && is_called(n->pub.name, text.p)) {
+			*ret = n;
+			return 0;
+		}
 	}
 	return r;
+}
+
+/* Nothing but an entry says that a variable of the opened tree is gone. */
+static int discard_whiteout(struct ck_stage *s, struct ck_snode *dir, const struct ck_buf *name,
+			    bool *any, struct ck_err *err)
+{
+	struct ck_sentry *e = ck_sentry_find(s, dir, name->p, name->n);
+	int r;
+
+	if (!e || e->node || e->base == CK_NO_NODE || e->base_published ||
+	    ck_snode_by_id(s, e->base, e->base_dir))
+		return 0;
+	r = revive(s, dir, err);
+	if (r < 0)
+		return r;
+	e->base = CK_NO_NODE;
+	e->ghost = 0;
+	ck_varmeta_unref(e->last);
+	e->last = NULL;
+	ck_sentry_maybe_free(s, e);
+	*any = true;
+	return 0;
 }
 
 int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
-	struct ck_snode *dir, *n = NULL;
-	struct ck_span last;
+	struct ck_snode *dir = s->root, *n = NULL;
+	const uint8_t *slash;
 	struct ck_sentry *e;
-	struct ck_found f;
 	bool any = false;
-	int r;
+	int r = 0;
 
 	if (path.n > 5 && memcmp(path.p + path.n - 5, ".json", 5) == 0)
 		path.n -= 5;
-	r = ck_sfind_parent(s, path, &dir, &last, err);
-	if (r < 0)
-		return r;
-	ck_buf_add(&name, last.p, last.n);
+	while (r == 0 && path.n && (slash = memchr(path.p, '/', path.n))) {
+		r = find_folder(s, dir, ck_span(path.p, (size_t)(slash - path.p)), &dir, err);
+		path.n -= (size_t)(slash + 1 - path.p);
+		path.p = slash + 1;
+	}
+	if (r < 0 || !path.n)
+		return r < 0 ? r : -ENOENT;
+	ck_buf_add(&name, path.p, path.n);
 	if (ck_buf_failed(&name))
 		return ck_fail_nomem(err, s->prefix);
 	e = ck_sentry_find(s, dir, name.p, name.n);
 	if (e && e->node)
 		n = e->node;
-	if (!n && ck_sfind(s, dir, CK_NO_NODE, name.p, name.n, &f) == 0 &&
-	    (f.kind == CK_STAGE_DIR || f.kind == CK_STAGE_ALIAS))
-		r = ck_found_node(s, &f, &n, err);
-	if (r == 0 && n && n->is_dir) {
-		if (n->pub.dir && ck_snode_is_dirty(n)) {
-			any = true;
-			r = go_back(s, n, err);
-		}
-		if (r == 0)
-			r = discard_below(s, n, &any, err);
-	} else if (r == 0) {
-		r = discard_file(s, n, path, &any, err);
-	}
-	e = ck_sentry_find(s, dir, name.p, name.n);
-	if (r == 0 && e && !e->node && e->base != CK_NO_NODE && !e->base_published &&
-	    !ck_snode_by_id(s, e->base, e->base_dir)) {
-		e->base = CK_NO_NODE;
-		e->ghost = 0;
-		ck_varmeta_unref(e->last);
-		e->last = NULL;
-		ck_sentry_maybe_free(s, e);
+	else if ((r = find_folder(s, dir, path, &n, err)) != -ENOMEM)
+		r = 0; /* else it is a file, or was */
+	if (r == 0 && n && n->is_dir && n->entry && n->pub.dir && ck_snode_is_dirty(n)) {
 		any = true;
+		r = go_back(s, n, err);
 	}
-	if (r == 0 && !any)
-		r = -ENOENT;
-	return r;
+	if (r == 0)
+		r = n && n->is_dir ? discard_below(s, n, &any, err) :
+				     discard_file(s, n, dir, name.p, &any, err);
+	if (r == 0)
+		r = discard_whiteout(s, dir, &name, &any, err);
+	return r == 0 && !any ? -ENOENT : r;
 }
 
 static int discard_path(struct ck_stage *s, const char *path, struct ck_err *err)
 {
 	struct ck_record rec = { .type = CK_REC_DISCARD, .path = ck_span(path, strlen(path)) };
-	int r;
+	int r, q = 0;
 
 	ck_state_write(s);
 	r = ck_discard_node(s, rec.path, err);
 	ck_state_written(s);
-	if (r == 0)
-		r = ck_slog_add(s, &rec, NULL, err);
-	return r;
+	/* What stands in its way may be in the way of a part of it only: so it will be replayed. */
+	if (r == 0 || r == -EEXIST)
+		q = ck_slog_add(s, &rec, NULL, err);
+	return r < 0 ? r : q;
 }
 
 /* With edit_lock. The journal first: a crash in between has dropped it all. */

@@ -240,58 +240,14 @@ int ck_stage_create(struct ck_stage *s, uint64_t dir, const char *name, int flag
 	return r;
 }
 
-/* --- V.json ---------------------------------------------------------------------------------- */
-
-static ssize_t write_text(struct ck_sfile *f, const void *p, size_t n, uint64_t off,
-			  struct ck_err *err)
-{
-	ssize_t r = (ssize_t)n;
-
-	pthread_mutex_lock(&f->lock);
-	if (f->flags & O_APPEND)
-		off = f->text.n;
-	if (off > CK_META_TEXT_MAX || n > CK_META_TEXT_MAX - off) {
-		r = -EFBIG;
-	} else {
-		while (f->text.n < off + n && !ck_buf_failed(&f->text))
-			ck_buf_char(&f->text, ' ');
-		if (ck_buf_failed(&f->text))
-			r = ck_fail_nomem(err, f->s->prefix);
-		else
-			memcpy(f->text.p + off, p, n);
-		f->text_dirty = r > 0;
-	}
-	pthread_mutex_unlock(&f->lock);
-	return r;
-}
-
-static int flush_text(struct ck_sfile *f, struct ck_err *err)
-{
-	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-	struct ck_stage *s = f->s;
-	struct ck_varmeta *meta;
-	int r;
-
-	r = ck_edit_begin(s, err);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&f->lock);
-	ck_snode_path(f->node, &path);
-	ck_buf_str(&path, ".json");
-	r = ck_varmeta_parse(ck_span(f->text.p, f->text.n), f->node->now.meta, s->big_endian,
-			     path.p ? path.p : "V.json", &meta, err);
-	if (r == 0 && f->node->entry)
-		r = ck_do_meta(s, f->node, meta, err);
-	else if (r == 0)
-		ck_varmeta_unref(meta);
-	if (r == 0)
-		f->text_dirty = false;
-	pthread_mutex_unlock(&f->lock);
-	ck_edit_end(s, r);
-	return r;
-}
-
 /* --- bytes ----------------------------------------------------------------------------------- */
+
+/* What the file is made of now: somebody may have edited it since this handle was opened on what
+ * nobody had. Under state_lock. (Nodes of the opened tree stay for as long as the stage.) */
+static struct ck_snode *node_of(const struct ck_sfile *f)
+{
+	return f->node ? f->node : ck_snode_by_id(f->s, f->ino >> 3, false);
+}
 
 static int judge(struct ck_sfile *f, struct ck_err *err)
 {
@@ -315,7 +271,7 @@ int ck_stage_file_flush(struct ck_sfile *f, struct ck_err *err)
 	int r;
 
 	if (f->kind == CK_STAGE_JSON)
-		return f->text_dirty ? flush_text(f, err) : 0;
+		return f->text_dirty ? ck_json_flush(f, err) : 0;
 	if (!f->wrote)
 		return 0;
 	pthread_mutex_lock(&s->edit_lock);
@@ -363,6 +319,7 @@ ssize_t ck_stage_file_read(struct ck_sfile *f, void *p, size_t n, uint64_t off,
 			   struct ck_err *err)
 {
 	struct ck_stage *s = f->s;
+	struct ck_snode *node;
 	uint64_t size = 0;
 	ssize_t got;
 	int r = 0;
@@ -374,8 +331,9 @@ ssize_t ck_stage_file_read(struct ck_sfile *f, void *p, size_t n, uint64_t off,
 		return got;
 	}
 	pthread_rwlock_rdlock(&s->state_lock);
-	if (f->node)
-		size = f->node->now.content ? f->node->now.content->size : 0;
+	node = node_of(f);
+	if (node)
+		size = node->now.content ? node->now.content->size : 0;
 	else
 		r = ck_var_size(f->model, f->var, &size, err);
 	if (off >= size)
@@ -383,30 +341,35 @@ ssize_t ck_stage_file_read(struct ck_sfile *f, void *p, size_t n, uint64_t off,
 	else if (n > size - off)
 		n = (size_t)(size - off);
 	if (r == 0 && n)
-		r = f->node ? ck_content_read(s, f->node->now.content, off, p, n, err) :
-			      ck_var_read(f->model, f->var, off, p, n, err);
+		r = node ? ck_content_read(s, node->now.content, off, p, n, err) :
+			   ck_var_read(f->model, f->var, off, p, n, err);
 	pthread_rwlock_unlock(&s->state_lock);
 	return r < 0 ? r : (ssize_t)n;
 }
 
 const void *ck_stage_file_map(struct ck_sfile *f, uint64_t off, size_t n)
 {
+	const struct ck_content *c;
+	struct ck_snode *node;
 	const void *p = NULL;
-	struct ck_content *c;
-	uint64_t size;
+	uint64_t size = 0;
+	uint32_t var;
 
 	if (f->kind == CK_STAGE_JSON)
 		return NULL;
-	if (!f->node) {
-		if (ck_var_size(f->model, f->var, &size, NULL) < 0 || off > size || n > size - off)
-			return NULL;
-		return ck_var_map(f->model, f->var, off, n);
-	}
 	pthread_rwlock_rdlock(&f->s->state_lock);
-	c = f->node->now.content;
+	node = node_of(f);
+	c = node ? node->now.content : NULL;
+	var = node ? CK_NO_VAR : f->var;
 	/* Other models may go while the kernel takes the bytes. */
-	if (c && !c->map && c->model == f->s->model && off <= c->size && n <= c->size - off)
-		p = ck_var_map(c->model, c->var, off, n);
+	if (c && !c->map && c->model == f->s->model) {
+		var = c->var;
+		size = c->size;
+	} else if (!node && ck_var_size(f->model, f->var, &size, NULL) < 0) {
+		var = CK_NO_VAR;
+	}
+	if (var != CK_NO_VAR && off <= size && n <= size - off)
+		p = ck_var_map(f->s->model, var, off, n);
 	pthread_rwlock_unlock(&f->s->state_lock);
 	return p;
 }
@@ -420,7 +383,7 @@ ssize_t ck_stage_file_write(struct ck_sfile *f, const void *p, size_t n, uint64_
 	if ((f->flags & O_ACCMODE) == O_RDONLY && !(f->flags & O_CREAT))
 		return -EBADF;
 	if (f->kind == CK_STAGE_JSON)
-		return write_text(f, p, n, off, err);
+		return ck_json_write(f, p, n, off, err);
 	r = ck_edit_begin(s, err);
 	if (r < 0)
 		return r;
@@ -514,11 +477,10 @@ int ck_stage_file_allocate(struct ck_sfile *f, int mode, uint64_t off, uint64_t 
 
 		if (off < to)
 			r = write_zeros(f, off, to - off, err);
+		f->wrote |= r == 0 && off < to;
 	}
 	if (r == 0 && !(mode & FALLOC_FL_KEEP_SIZE) && end > size)
 		r = truncate_node(f->s, f->node, end, err);
-	if (r == 0)
-		f->wrote = true;
 	ck_edit_end(f->s, r);
 	return r;
 }
@@ -527,12 +489,14 @@ int64_t ck_stage_file_seek(struct ck_sfile *f, uint64_t off, int whence)
 {
 	uint64_t size = ck_stage_file_size(f), at = off;
 	struct ck_content *c;
+	struct ck_snode *node;
 	struct ck_ext e;
 
 	if (off >= size)
 		return -ENXIO;
 	pthread_rwlock_rdlock(&f->s->state_lock);
-	c = f->node && f->kind == CK_STAGE_DATA ? f->node->now.content : NULL;
+	node = f->kind == CK_STAGE_DATA ? node_of(f) : NULL;
+	c = node ? node->now.content : NULL;
 	if (c && c->map) {
 		while (ck_extmap_get(c->map, at, &e) &&
 		       (e.kind == CK_EXT_ZERO) != (whence == SEEK_HOLE))
@@ -549,7 +513,7 @@ int64_t ck_stage_file_seek(struct ck_sfile *f, uint64_t off, int whence)
 int ck_stage_file_sync(struct ck_sfile *f, struct ck_err *err)
 {
 	if (f->kind == CK_STAGE_JSON && f->text_dirty) {
-		int r = flush_text(f, err);
+		int r = ck_json_flush(f, err);
 
 		if (r < 0)
 			return r;
@@ -564,13 +528,15 @@ uint64_t ck_stage_file_ino(const struct ck_sfile *f)
 
 uint64_t ck_stage_file_size(struct ck_sfile *f)
 {
+	struct ck_snode *node;
 	uint64_t size = 0;
 
 	if (f->kind == CK_STAGE_JSON)
 		return f->text.n;
 	pthread_rwlock_rdlock(&f->s->state_lock);
-	if (f->node)
-		size = f->node->now.content ? f->node->now.content->size : 0;
+	node = node_of(f);
+	if (node)
+		size = node->now.content ? node->now.content->size : 0;
 	else if (ck_var_size(f->model, f->var, &size, NULL) < 0)
 		size = 0;
 	pthread_rwlock_unlock(&f->s->state_lock);
@@ -579,5 +545,15 @@ uint64_t ck_stage_file_size(struct ck_sfile *f)
 
 uint64_t ck_stage_file_version(struct ck_sfile *f)
 {
-	return f->node ? __atomic_load_n(&f->node->version, __ATOMIC_RELAXED) : 0;
+	struct ck_snode *node;
+	uint64_t version = 0;
+
+	if (f->kind != CK_STAGE_DATA)
+		return 0;
+	pthread_rwlock_rdlock(&f->s->state_lock);
+	node = node_of(f);
+	if (node)
+		version = __atomic_load_n(&node->version, __ATOMIC_RELAXED);
+	pthread_rwlock_unlock(&f->s->state_lock);
+	return version;
 }

@@ -169,9 +169,9 @@ static int commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 		rec.paths[rec.npaths++] = ck_file_name(x->commit.remove[i]);
 	r = ck_journal_append(s->journal, &rec, NULL, err);
 	free(rec.paths);
-	if (r < 0)
-		return r;
-	r = ck_journal_sync(s->journal, err);
+	if (r == 0)
+		r = ck_journal_sync(s->journal, err);
+	/* Even one that could not be appended may be on the disk. */
 	if (r < 0 && ck_journal_unappend(s->journal, at, chain, NULL) < 0) {
 		s->in_doubt = x;
 		s->doubt_at = at;

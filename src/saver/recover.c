@@ -132,27 +132,34 @@ static void look_done(struct look *l)
 	ck_commit_done(&l->c);
 }
 
-/* Whether a shard is the one that the journal was begun on. */
-static bool same_shard(struct ck_stage *s, const struct look *l, const struct ck_rec_shard *was,
-		       bool patched)
+/* Whether a shard is the one that the journal was begun on: 1, 0, -errno. */
+static int same_shard(struct ck_stage *s, const struct look *l, const struct ck_rec_shard *was,
+		      bool patched, struct ck_err *err)
 {
 	struct ck_rec_shard is = *was;
 	char *path = ck_shard_name(l->source ? l->source : s->prefix, was->id, l->num_shards);
 	struct ck_vstat st;
-	bool same;
+	int r = path ? s->vfs->stat(s->vfs, path, &st) : -ENOMEM;
 
 	is.touched |= patched;
-	same = path && s->vfs->stat(s->vfs, path, &st) == 0 && !ck_rec_shard_differs(&is, &st);
+	if (r == 0)
+		r = !ck_rec_shard_differs(&is, &st);
+	else if (r == -ENOENT)
+		r = 0;
+	if (r < 0)
+		ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s",
+			path ? path : s->prefix, strerror(-r));
 	free(path);
-	return same;
+	return r;
 }
 
-static bool same_shards(struct ck_stage *s, const struct look *l, bool patched)
+static int same_shards(struct ck_stage *s, const struct look *l, bool patched, struct ck_err *err)
 {
-	for (uint32_t i = 0; i < l->nshards; i++)
-		if (!same_shard(s, l, &l->shards[i], patched))
-			return false;
-	return true;
+	int r = 1;
+
+	for (uint32_t i = 0; i < l->nshards && r == 1; i++)
+		r = same_shard(s, l, &l->shards[i], patched, err);
+	return r;
 }
 
 static void notice(struct ck_stage *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -288,7 +295,10 @@ static int decide(struct ck_stage *s, struct look *l, const struct ck_journal_sc
 	if (!ck_rec_index_same(&now, &l->base))
 		return set_aside(s, "it was begun on another state of the checkpoint, which has "
 				    "been saved anew since", err);
-	if (!same_shards(s, l, scan->committed))
+	r = same_shards(s, l, scan->committed, err);
+	if (r < 0)
+		return r;
+	if (!r)
 		return set_aside(s, "it was begun on other data files than are there now", err);
 	if (scan->committed) {
 		r = ck_rec_index_of(s->vfs, l->c.index_tmp, &now, err);

@@ -205,8 +205,6 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 		g.node = t; /* the two may be one, which nobody had touched when they were found */
 	if (r < 0 || (n == t && g.kind == f.kind))
 		return r;
-	if (there)
-		g.node = t; /* it may have been none until now */
 	if (flags & RENAME_EXCHANGE)
 		return g.kind == CK_STAGE_JSON ? -EINVAL : exchange(s, n, t, err);
 	if (n->is_dir) {
@@ -368,6 +366,29 @@ static int rename_json(struct ck_stage *s, const struct ck_found *f, struct ck_s
 	return ck_do_unlink(s, from_dir, from, err);
 }
 
+/* mv foo foo.d finds a folder foo.d there, which is foo by its second spelling, and moves foo into
+ * it: that it be spelt so from now on is what it can mean. */
+static bool means_respell(struct ck_stage *s, const struct ck_snode *from_dir, const char *from,
+			  uint64_t to_dir, const struct ck_snode *to_node, const char *to)
+{
+	struct ck_found f;
+
+	return (to_dir & 7) == CK_STAGE_ALIAS && strcmp(from, to) == 0 &&
+	       to_node->now.dir == from_dir &&
+	       ck_sfind(s, from_dir, CK_NO_NODE, from, strlen(from), &f) == 0 &&
+	       f.kind == CK_STAGE_DIR && f.node == to_node;
+}
+
+static int respell(struct ck_stage *s, struct ck_snode *dir, const char *name, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf with_d = CK_BUF_INIT;
+	bool durable;
+
+	ck_buf_printf(&with_d, "%s.d", name);
+	return ck_buf_failed(&with_d) ? ck_fail_nomem(err, s->prefix) :
+					ck_do_rename(s, dir, name, dir, with_d.p, 0, &durable, err);
+}
+
 int ck_stage_rename(struct ck_stage *s, uint64_t from_dir, const char *from, uint64_t to_dir,
 		    const char *to, unsigned flags, struct ck_err *err)
 {
@@ -388,7 +409,9 @@ int ck_stage_rename(struct ck_stage *s, uint64_t from_dir, const char *from, uin
 		r = ck_dir_node(s, to_dir, &td, err);
 	if (r == 0)
 		r = ck_sfind(s, fd, CK_NO_NODE, from, strlen(from), &f);
-	if (r == 0 && (f.kind == CK_STAGE_JSON || f.kind == CK_STAGE_GHOST)) {
+	if (r == 0 && means_respell(s, fd, from, to_dir, td, to)) {
+		r = respell(s, fd, from, err);
+	} else if (r == 0 && (f.kind == CK_STAGE_JSON || f.kind == CK_STAGE_GHOST)) {
 		r = rename_json(s, &f, fd, from, td, to, flags, err);
 	} else if (r == 0 && f.kind == CK_STAGE_DATA && ck_is_json_name(to, &len) &&
 		   !(flags & RENAME_EXCHANGE)) {

@@ -282,7 +282,7 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 		if (!rec->path.n)
 			return ck_discard_all(s, err);
 		r = ck_discard_node(s, rec->path, err);
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT || r == -EEXIST ? 0 : r;
 	case CK_REC_MKDIR:
 		return redo_name(p, rec, err);
 	default:

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #define UNUSED_MAX 1024 /* missing numbers of data files that are looked for */
+#define RUN (UINT64_C(8) << 20) /* bytes: much less, and the disk writes in small pieces */
 
 static bool same_time(struct timespec a, struct timespec b)
 {
@@ -222,6 +223,19 @@ int ck_shard_read(struct ck_stage *s, uint32_t which, uint64_t off, void *p, siz
 	return r < 0 ? say(err, sh->path, "staged bytes cannot be read", r) : 0;
 }
 
+/* A long file is on its way to the disk while more of it comes, so that the sync at its end has
+ * little left to do. */
+static void start_sync(struct ck_sshard *sh, uint64_t off, uint64_t n)
+{
+	if (off != sh->run_end)
+		sh->run = off;
+	sh->run_end = off + n;
+	if (sh->run_end - sh->run >= RUN) {
+		ck_vfs_start_sync(sh->file, sh->run, sh->run_end - sh->run);
+		sh->run = sh->run_end;
+	}
+}
+
 int ck_shard_write(struct ck_stage *s, uint32_t which, uint64_t off, const void *p, size_t n,
 		   struct ck_err *err)
 {
@@ -239,6 +253,8 @@ int ck_shard_write(struct ck_stage *s, uint32_t which, uint64_t off, const void 
 			       "it was mounted: unmount, and look at it", sh->path);
 	sh->dirty = true;
 	r = ck_vfs_write(sh->file, off, p, n);
+	if (r == 0)
+		start_sync(sh, off, n);
 	ck_shard_note(sh);
 	return r < 0 ? say(err, sh->path, "cannot be written", r) : 0;
 }

@@ -109,6 +109,12 @@ static int log_prepare(struct ck_stage *s, struct ck_publish *x, struct ck_err *
 	return r;
 }
 
+/* Answers of a file system that has no hard links, or no more of them. */
+static bool no_links(int r)
+{
+	return r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EMLINK;
+}
+
 /* A whole file under a second name: shared if the file system can, else by all means. */
 static int make_copy(struct ck_stage *s, struct ck_sshard *sh, const char *to, bool may_link,
 		     char *how, struct ck_err *err)
@@ -122,16 +128,19 @@ static int make_copy(struct ck_stage *s, struct ck_sshard *sh, const char *to, b
 		r = s->vfs->fstat(src, &st);
 	if (r == 0)
 		r = ck_vfs_open(s->vfs, to, O_RDWR | O_CREAT | O_EXCL, st.mode & 0777, &dst);
-	if (r == 0 && s->vfs->clone(dst, 0, src, 0, 0) == 0) {
+	if (r == 0 && s->vfs->clone(dst, 0, src, 0, st.size) == 0) {
 		strcpy(how, "reflink");
 	} else if (r == 0 && may_link) {
 		dst = ck_vfs_close(dst);
 		r = s->vfs->unlink(s->vfs, to);
-		if (r == 0 && s->vfs->link(s->vfs, sh->path, to) == 0)
+		if (r == 0)
+			r = s->vfs->link(s->vfs, sh->path, to);
+		if (r == 0)
 			strcpy(how, "hard link");
-		else if (r == 0)
-			r = ck_vfs_open(s->vfs, to, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW,
-					st.mode & 0777, &dst);
+		else if (r == -EXDEV || no_links(r))
+			/* Never O_TRUNC: a link that failed may be there, and be the source. */
+			r = ck_vfs_open(s->vfs, to, O_RDWR | O_CREAT | O_EXCL, st.mode & 0777,
+					&dst);
 	}
 	if (r == 0 && !*how) {
 		r = ck_vfs_copy(dst, 0, src, 0, st.size);
@@ -174,7 +183,7 @@ static int make_name(struct ck_stage *s, struct ck_publish *x, struct ck_sshard 
 		r = make_symlink(s, sh->path, to, err);
 	} else {
 		r = s->vfs->link(s->vfs, sh->path, to);
-		if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EMLINK)
+		if (no_links(r))
 			r = make_copy(s, sh, to, false, how, err); /* no links here */
 		else if (r < 0)
 			ck_fail(err, CK_PUBLISH, -r, "%s: cannot be made: %s: nothing was changed",

@@ -212,10 +212,18 @@ static void remove_file(struct ck_stage *s, const char *suffix)
 /* What no journal means was left by a crash: before anything was staged, or after all was done. */
 static void remove_stray(struct ck_stage *s)
 {
+	char *copy;
+
 	if (ck_shard_by_id(s, CK_REC_STAGE) == CK_NO_SHARD)
 		remove_file(s, CK_SUFFIX_STAGE);
 	if (!s->journal)
 		remove_file(s, CK_SUFFIX_INDEX_NEW);
+	/* Copies that were being made of a journal, or of a pointer to one. */
+	remove_file(s, CK_SUFFIX_JOURNAL ".new");
+	copy = with_suffix(s->journal_path, ".new");
+	if (copy)
+		s->vfs->unlink(s->vfs, copy);
+	free(copy);
 }
 
 int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struct ck_err *err)

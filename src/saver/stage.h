@@ -190,7 +190,9 @@ int ck_stage_removexattr(struct ck_stage *s, uint64_t ino, const char *name, str
 /* The folder and file name under which the variable of that name is shown, or would be if it were
  * made; with make, folders are made (and, where the variable's name is a folder's, that folder is
  * respelt with .d). *file is allocated. A name that ends in the separator means the scope: the
- * file name is that of the folder. -ENOENT where a folder is missing and make is false. */
+ * file name is that of the folder. TF2's suffix is left out of the path where that does not collide;
+ * V.json has to say it of a new variable. -ENOENT where a folder is missing and make is false;
+ * -EEXIST where the path is that of the variable with that suffix. */
 int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir, char **file,
 		   struct ck_err *err);
 /* The same for a name that is a variable's, even where it ends in the separator: a variable may be
@@ -201,8 +203,8 @@ int ck_stage_place_var(struct ck_stage *s, struct ck_span name, bool make, uint6
 /* One variable as it stands now. */
 struct ck_stage_var {
 	struct ck_span name;
-	const struct ck_varmeta *meta;
-	uint64_t nbytes; /* of V */
+	const struct ck_varmeta *meta; /* NULL: it has none yet, or is damaged */
+	uint64_t nbytes; /* of V; 0 where it is damaged */
 	bool changed; /* since the last publish */
 	const char *unfinished; /* why it cannot be published, or NULL */
 };

@@ -45,6 +45,7 @@ struct ck_sshard {
 	struct ck_vfile *file; /* opened by us, for reading or writing; NULL until then */
 	bool writable; /* file is open for writing, and we may append */
 	bool dirty; /* written to since its last sync */
+	uint64_t run, run_end; /* written one behind the other, and not sent to the disk yet */
 	bool suspect; /* a sync failed: what is not durable has to be written again */
 	bool once; /* one name, no symlink: may be written in place */
 	bool once_known;
@@ -99,7 +100,7 @@ struct ck_sentry {
 	uint32_t base; /* no node, and the opened tree has one: which */
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
-	uint64_t ghost; /* id of the variable whose V.json may still be read, moved, removed; 0: none */
+	uint64_t ghost; /* id of the variable whose V.json may still be read or removed, or 0 */
 };
 
 /* What can be staged of a node, and published. */
@@ -460,6 +461,10 @@ int ck_json_owner(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_json_owner_done(struct ck_stage *s, struct ck_snode *n);
 bool ck_is_json_name(const char *name, size_t *base_len);
 void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out);
+/* The text of an open V.json: bytes of it, and what it says becomes the variable's. */
+ssize_t ck_json_write(struct ck_sfile *f, const void *p, size_t n, uint64_t off,
+		      struct ck_err *err);
+int ck_json_flush(struct ck_sfile *f, struct ck_err *err);
 int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err);
 int ck_discard_all(struct ck_stage *s, struct ck_err *err);
 

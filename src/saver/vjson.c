@@ -7,6 +7,7 @@
 #include "core/read.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 int ck_json_owner(struct ck_stage *s, struct ck_snode *dir, const char *name,
@@ -184,4 +185,55 @@ void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out)
 	}
 	ck_varmeta_render(n->now.meta, ck_span(name.p ? name.p : "", name.n),
 			  n->now.content ? n->now.content->size : 0, out);
+}
+
+/* --- its text in an open file ---------------------------------------------------------------- */
+
+ssize_t ck_json_write(struct ck_sfile *f, const void *p, size_t n, uint64_t off,
+		      struct ck_err *err)
+{
+	ssize_t r = (ssize_t)n;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->flags & O_APPEND)
+		off = f->text.n;
+	if (off > CK_META_TEXT_MAX || n > CK_META_TEXT_MAX - off) {
+		r = -EFBIG;
+	} else {
+		while (f->text.n < off + n && !ck_buf_failed(&f->text))
+			ck_buf_char(&f->text, ' ');
+		if (ck_buf_failed(&f->text))
+			r = ck_fail_nomem(err, f->s->prefix);
+		else
+			memcpy(f->text.p + off, p, n);
+		f->text_dirty = r > 0;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
+int ck_json_flush(struct ck_sfile *f, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+	struct ck_stage *s = f->s;
+	struct ck_varmeta *meta;
+	int r;
+
+	r = ck_edit_begin(s, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&f->lock);
+	ck_snode_path(f->node, &path);
+	ck_buf_str(&path, ".json");
+	r = ck_varmeta_parse(ck_span(f->text.p, f->text.n), f->node->now.meta, s->big_endian,
+			     path.p ? path.p : "V.json", &meta, err);
+	if (r == 0 && f->node->entry)
+		r = ck_do_meta(s, f->node, meta, err);
+	else if (r == 0)
+		ck_varmeta_unref(meta);
+	if (r == 0)
+		f->text_dirty = false;
+	pthread_mutex_unlock(&f->lock);
+	ck_edit_end(s, r);
+	return r;
 }

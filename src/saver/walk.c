@@ -69,14 +69,15 @@ static int each_untouched(void *arg, uint32_t var)
 	struct each *e = arg;
 	struct ck_model *m = e->s->model;
 	struct ck_span name = ck_var_name(m, &m->vars[var]);
-	struct ck_varmeta *meta;
+	struct ck_varmeta *meta = NULL;
 	struct ck_stage_var v = { 0 };
-	int r = ck_varmeta_of(m, var, &meta, e->err);
+	int r = ck_varmeta_of(m, var, &meta, NULL);
 
-	if (r == 0)
-		r = ck_var_size(m, var, &v.nbytes, e->err);
-	if (r < 0)
+	/* Damage of one variable is no reason not to hear of the others. */
+	if (r == -ENOMEM)
 		return r;
+	if (r < 0 || ck_var_size(m, var, &v.nbytes, NULL) < 0)
+		v.nbytes = 0;
 	e->name.n = e->scope;
 	ck_buf_add(&e->name, name.p + e->cut, name.n - e->cut);
 	v.name = ck_span(e->name.p, e->name.n);

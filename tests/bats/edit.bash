@@ -73,6 +73,23 @@ done_editing() {
 	"$CKPTCTL" umount "$MNT"
 }
 
+# Unmounts as umount(8) does, and waits for the end.
+leave() {
+	local pid
+	pid=$(mount_pid "$MNT")
+	umount "$MNT"
+	wait_gone "$pid"
+}
+
+# The power goes: the daemon dies as it is, its mount is cleared away.
+crash() {
+	local pid
+	pid=$(mount_pid "$MNT")
+	kill -KILL "$pid"
+	wait_gone "$pid"
+	umount -l "$MNT"
+}
+
 # sound: the published checkpoint has no fault, and there is no journal left beside it.
 sound() {
 	"$CKPTCTL" verify "${1:-$P}"

@@ -234,7 +234,7 @@ start_over() {
 	edit
 	local text before
 	before=$(cat "$MNT/dense/bias.json")
-	for text in 'no JSON' '' '[1]' '{"dtype": "float33"}' '{"shape": [-1]}' '{"shape": "8"}' \
+	for text in 'no JSON' ' ' '[1]' '{"dtype": "float33"}' '{"shape": [-1]}' '{"shape": "8"}' \
 		'{"shape": [1.5]}' '{"dtype": 3}' '{"byte_order": "middle"}' '{"shape": [8]'; do
 		printf '%s' "$text" >new
 		echo "# $text"
@@ -242,6 +242,9 @@ start_over() {
 		[ "$(cat "$MNT/dense/bias.json")" = "$before" ]
 	done
 	grep -F dense/bias "$LOG" | grep -F float33
+	# truncated and nothing written yet: not judged, and nothing taken
+	: >"$MNT/dense/bias.json"
+	[ "$(cat "$MNT/dense/bias.json")" = "$before" ]
 	[ -z "$(unfinished)" ]
 	done_editing
 	is dense/bias float32 "[8]"

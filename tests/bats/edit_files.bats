@@ -242,9 +242,23 @@ old() {
 	has both expected
 }
 
+@test "each write of a handle with O_DSYNC is durable when it returns" {
+	local flag syncs=0 more
+	bytes 5000 >new
+	for flag in '' dsync sync; do
+		dd if=new of="$MNT/made$flag" bs=1000 ${flag:+oflag=$flag} status=none
+		more=$("$CKPTCTL" journal "$P" | grep -c SYNC) || :
+		[ $((more - syncs)) -eq "$([ "$flag" ] && echo 5 || echo 0)" ]
+		syncs=$more
+	done
+	cat new new new | cmp - <(cat "$MNT/made" "$MNT/madedsync" "$MNT/madesync")
+}
+
 @test "mapped pages and written bytes are one file" {
+	local mapping
 	mkfifo fifo
 	"$FSOP" mmap "$MNT/dense/kernel" 8 MAPPED fifo >seen 3>&- &
+	local mapper=$!
 	exec 5>fifo
 	printf WRITTEN | dd of="$MNT/dense/kernel" bs=1 seek=20 conv=notrunc status=none
 	[ "$(dd if="$MNT/dense/kernel" bs=1 skip=8 count=6 status=none)" = MAPPED ]
@@ -252,7 +266,7 @@ old() {
 	echo dense/kernel >"$MNT/.ckptfuse/discard"
 	cmp "$MNT/dense/kernel" <(old dense/kernel)
 	exec 5>&-
-	wait $!
+	wait "$mapper"
 	cmp seen <(old dense/kernel | tail -c +9 | head -c 6; echo)
 	done_editing
 	sound

@@ -120,8 +120,7 @@ published() {
 	publish
 	published 00000001
 	step 00000002
-	echo umount >"$MNT/.ckptfuse/commit"
-	done_editing
+	leave
 	published 00000001
 	[ -s "$P.ckptfuse-journal" ]
 	edit_in_foreground rw,commit=manual
@@ -136,6 +135,14 @@ published() {
 	publish
 	published 00000003
 	done_editing
+	sound
+}
+
+@test "commit=manual: ckptctl umount was asked for, and publishes" {
+	edit -o commit=manual
+	step 00000001
+	done_editing
+	published 00000001
 	sound
 }
 
@@ -280,7 +287,7 @@ published() {
 	sync "$MNT/global_step"
 	[ -s "$BATS_TEST_TMPDIR/fast/journal" ]
 	[ -e "$P.ckptfuse-journal" ]
-	done_editing
+	leave
 	# without the option it is found by its pointer
 	mv "$BATS_TEST_TMPDIR/fast" "$BATS_TEST_TMPDIR/away"
 	run -8 start_ckptfuse -o rw "$P" "$MNT"
@@ -312,18 +319,15 @@ published() {
 
 @test "killed after a sync: the edits are staged again, and wait" {
 	edit
-	local pid index
-	pid=$(mount_pid "$MNT")
+	local index
 	index=$(sha256sum <"$P.index")
 	step 12345678
 	rm -r "$MNT/dense_1"
 	mv "$MNT/dense" "$MNT/layer"
 	sync "$MNT/global_step"
-	kill -KILL "$pid"
-	wait_gone "$pid"
+	crash
 	[ "$(sha256sum <"$P.index")" = "$index" ]
 	# a read-only mount shows the checkpoint, and says so
-	umount -l "$MNT"
 	mount_ckpt "$P"
 	cmp "$MNT/global_step" <(old global_step)
 	jq -e '.pending | length > 10' "$MNT/.ckptfuse/status.json"
@@ -347,12 +351,9 @@ published() {
 
 @test "recovered edits are published along with new ones" {
 	edit
-	local pid
-	pid=$(mount_pid "$MNT")
 	step 12345678
 	sync "$MNT/global_step"
-	kill -KILL "$pid"
-	wait_gone "$pid"
+	crash
 	edit
 	bytes 32 >new
 	cp new "$MNT/dense/bias"
@@ -364,13 +365,10 @@ published() {
 
 @test "a rename onto a variable is durable when it returns" {
 	edit
-	local pid
-	pid=$(mount_pid "$MNT")
 	bytes 32 >new
 	cp new "$MNT/dense/.tmp"
 	mv "$MNT/dense/.tmp" "$MNT/dense/bias"
-	kill -KILL "$pid"
-	wait_gone "$pid"
+	crash
 	edit
 	cmp new "$MNT/dense/bias"
 	publish
@@ -405,6 +403,25 @@ published() {
 	[ ! -e "$MNT/moved" ]
 	cmp "$MNT/global_step" <(old global_step)
 	[ "$(jq -c '[.staged, .unfinished]' "$STATUS")" = '[[],[]]' ]
+	local word
+	for word in 1 y yes all '*' '  '; do
+		step 12345678
+		rm "$MNT/dense_2/kernel"
+		# a name that is mistyped does not mean all
+		fails_with "No such file" tee "$MNT/.ckptfuse/discard" <<<x
+		fails_with "No such file" tee "$MNT/.ckptfuse/discard" <<<$'x\n1'
+		[ "$(cat "$MNT/global_step")" = 12345678 ]
+		echo "$word" >"$MNT/.ckptfuse/discard"
+		cmp "$MNT/global_step" <(old global_step)
+		[ "$(jq -c .staged "$STATUS")" = '[]' ]
+	done
+	# unless it is one
+	: >"$MNT/1"
+	step 12345678
+	echo 1 >"$MNT/.ckptfuse/discard"
+	[ ! -e "$MNT/1" ]
+	[ "$(cat "$MNT/global_step")" = 12345678 ]
+	echo 1 >"$MNT/.ckptfuse/discard"
 	done_editing
 	sound
 	published "$(old global_step | tr -d '\0')" || has global_step <(old global_step)
@@ -485,7 +502,8 @@ published() {
 @test "a read-only mount beside an unmounted journal writes nothing" {
 	edit -o commit=manual
 	step 12345678
-	done_editing
+	leave
+	[ -s "$P.ckptfuse-journal" ]
 	local before
 	before=$(cd "$DIR" && stat -c '%n %s %y %i' -- * && sha256sum -- *)
 	mount_ckpt "$P"

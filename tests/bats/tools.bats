@@ -258,8 +258,8 @@ _vim() {
 	dd if=new of="$MNT/dense/kernel.d/Adam" bs=128 conv=fsync,notrunc status=none
 	dd if=new of="$MNT/dense/kernel.d/Adam_1" bs=32 oflag=sync status=none
 	dd if=new of="$MNT/dense_1/bias" bs=8 count=3 conv=nocreat,fdatasync status=none
-	bytes 8 7 >tail
-	dd if=tail of="$MNT/dense_2/bias" oflag=append,dsync conv=notrunc status=none || :
+	bytes 8 7 >extra
+	dd if=extra of="$MNT/dense_2/bias" oflag=append,dsync conv=notrunc status=none || :
 	# eight bytes too many
 	[[ " $(unfinished) " == *" dense_2/bias "* ]]
 	truncate -s -8 "$MNT/dense_2/bias"

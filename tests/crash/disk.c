@@ -165,11 +165,9 @@ static int disk_sync(struct ck_vfile *file)
 	struct disk_file *f = file_of(file);
 	struct ck_disk *d = f->disk;
 	struct inode *i;
-	size_t had;
 
 	pthread_mutex_lock(&d->lock);
 	i = inode_own(d, f->slot);
-	had = i->kept->n;
 	take_out(d, f->slot, i, i->apart ? SIZE_MAX : 0);
 	if (!i->apart) {
 		blob_unref(i->kept);
@@ -178,8 +176,6 @@ static int disk_sync(struct ck_vfile *file)
 		i->akept = attrs_ref(i->anow);
 	}
 	i->synced_mtime = i->mtime;
-	if (i->kept->n != had)
-		i->lazy_mtime = i->mtime;
 	return disk_done(d, CK_DISK_SYNC, f->path, NULL, 0, 0);
 }
 
@@ -244,6 +240,8 @@ static int disk_clone(struct ck_vfile *to, uint64_t to_off, struct ck_vfile *fro
 		return -EBADF;
 	pthread_mutex_lock(&d->lock);
 	b = inode_of(src)->now;
+	if (n == 0 && from_off < b->n)
+		n = b->n - from_off;
 	/* The length may end within a block at the end of the source alone. */
 	if (to_off % CK_DISK_BLOCK || from_off % CK_DISK_BLOCK || from_off > b->n ||
 	    n > b->n - from_off || to_off > SIZE_LIMIT ||

@@ -11,13 +11,14 @@
  * What is assumed of a disk, and so what the saver may rely on:
  *   - an operation that was synced stays, whatever happens to those before and behind it;
  *   - of pending ones any subset may survive, of several files in any combination; a write may
- *     survive in part (torn between sectors of 512 bytes), or as garbage or zeros in its range;
+ *     survive in part (torn between sectors of 512 bytes), or as garbage or zeros where the file
+ *     was shorter or a whole sector was written;
  *   - a write never changes bytes outside its range, and a sector is written or not;
- *   - a rename is one operation: the old name goes when the new one comes. It is durable once either
- *     folder was synced. Syncing a file does not make its name durable;
+ *   - a rename is one operation: the old name goes when the new one comes. It is durable once
+ *     either folder was synced. Syncing a file does not make its name durable;
  *   - a file without a durable name vanishes, its inode number is used again;
- *   - times may be as old as of the last sync that changed the file's size (fdatasync), or as new as
- *     the last write, whatever survived of the bytes.
+ *   - times may be as old as of the last sync, or as new as the last write, whatever survived of
+ *     the bytes.
  *
  * Copies are cheap: contents are shared until one of them is written to. Paths are absolute, or
  * taken to be relative to the root; folders are made by ck_disk_mkdir() and are durable at once.

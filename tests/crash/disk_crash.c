@@ -62,14 +62,14 @@ static void keep_all(struct ck_disk *d)
 		struct inode *i = d->slots[s].inode;
 
 		if (!i || (i->kept == i->now && i->akept == i->anow && !i->apart &&
-			   i->synced_mtime == i->mtime && i->lazy_mtime == i->mtime))
+			   i->synced_mtime == i->mtime))
 			continue;
 		i = inode_own(d, s);
 		blob_unref(i->kept);
 		i->kept = blob_ref(i->now);
 		attrs_unref(i->akept);
 		i->akept = attrs_ref(i->anow);
-		i->synced_mtime = i->lazy_mtime = i->mtime;
+		i->synced_mtime = i->mtime;
 		i->apart = false;
 	}
 }
@@ -156,6 +156,21 @@ static int part_of(const struct ck_disk_cut *cut, uint32_t i, size_t *first, siz
 	}
 }
 
+/* Writes something else than what was to be written: where the file was shorter, and in sectors
+ * that were written whole. In others the bytes around would have to go, too. */
+static void spoil(struct inode *inode, const struct op *o, uint32_t i, int fill, uint64_t was)
+{
+	uint8_t *p = blob_own(&inode->now, inode->now->n);
+	uint64_t end = o->off + o->data->n;
+
+	for (uint64_t at = o->off; at < end; at++) {
+		uint64_t sector = at - at % CK_DISK_SECTOR;
+
+		if (at >= was || (sector >= o->off && sector + CK_DISK_SECTOR <= end))
+			p[at] = fill ? (uint8_t)(hash32(i, (uint32_t)at) ^ (uint32_t)fill) : 0;
+	}
+}
+
 static void apply(struct ck_disk *c, const struct op *o, const struct ck_disk_cut *cut, uint32_t i)
 {
 	size_t first = 0, last = o->data ? o->data->n : 0;
@@ -173,12 +188,8 @@ static void apply(struct ck_disk *c, const struct op *o, const struct ck_disk_cu
 	inode = inode_own(c, o->slot);
 	fill = part_of(cut, i, &first, &last);
 	op_apply_bytes(o, &inode->now, &inode->anow, first, last);
-	if (fill >= 0 && o->kind == OP_WRITE) {
-		uint8_t *p = blob_own(&inode->now, inode->now->n) + o->off;
-
-		for (size_t k = 0; k < o->data->n; k++)
-			p[k] = fill ? (uint8_t)(hash32(i, (uint32_t)k) ^ fill) : 0;
-	}
+	if (fill >= 0 && o->kind == OP_WRITE)
+		spoil(inode, o, i, fill, inode->kept->n);
 	if (o->kind != OP_XATTR)
 		inode->mtime = o->when;
 }
@@ -213,9 +224,9 @@ struct ck_disk *ck_disk_crash(struct ck_disk *d, const struct ck_disk_cut *cut)
 	for (uint32_t s = 0; s < c->nslots && cut->times != CK_TIMES_AS_KEPT; s++) {
 		const struct inode *was = d->slots[s].inode;
 
-		if (!was || !c->slots[s].inode)
-			continue;
-		inode_own(c, s)->mtime = cut->times == CK_TIMES_OLD ? was->lazy_mtime : was->mtime;
+		if (was && c->slots[s].inode)
+			inode_own(c, s)->mtime = cut->times == CK_TIMES_OLD ? was->synced_mtime :
+									      was->mtime;
 	}
 	keep_all(c);
 	disk_sweep(c);
@@ -275,6 +286,15 @@ static void add_torn(struct list *l, const struct ck_disk *d, uint32_t i, unsign
 	}
 }
 
+/* Whether garbage or zeros are possible in the place of some of its bytes: see spoil(). */
+static bool may_spoil(const struct ck_disk *d, const struct op *o)
+{
+	uint64_t first = (o->off + CK_DISK_SECTOR - 1) / CK_DISK_SECTOR;
+
+	return o->off + o->data->n > d->slots[o->slot].inode->kept->n ||
+	       (first + 1) * CK_DISK_SECTOR <= o->off + o->data->n;
+}
+
 /* Cuts about single writes, the last ones first. */
 static void add_writes(struct list *l, const struct ck_disk *d, const struct ck_disk_limits *limits)
 {
@@ -285,7 +305,7 @@ static void add_writes(struct list *l, const struct ck_disk *d, const struct ck_
 			continue;
 		if (torn++ < limits->torn)
 			add_torn(l, d, i, limits->borders);
-		if (damaged++ < limits->singles) {
+		if (may_spoil(d, d->ops[i]) && damaged++ < limits->singles) {
 			add(l, CK_CUT_GARBAGE, i, 0);
 			add(l, CK_CUT_ZEROS, i, 0);
 		}
@@ -327,7 +347,7 @@ static bool times_differ(const struct ck_disk *d)
 	for (uint32_t s = 0; s < d->nslots; s++) {
 		const struct inode *i = d->slots[s].inode;
 
-		if (i && S_ISREG(i->mode) && i->mtime != i->lazy_mtime)
+		if (i && S_ISREG(i->mode) && i->mtime != i->synced_mtime)
 			return true;
 	}
 	return false;

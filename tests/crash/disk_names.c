@@ -191,8 +191,10 @@ ssize_t disk_readlink(const struct ck_vfs *v, const char *path, char *p, size_t 
 
 	pthread_mutex_lock(&d->lock);
 	r = path_resolve(d, path, false, at, &slot);
-	if (r < 0 || slot == NO_SLOT)
-		return disk_fail(d, r < 0 ? r : path_is_folder(d, at, strlen(at)) ? -EINVAL : -ENOENT);
+	if (r == 0 && slot == NO_SLOT)
+		r = path_is_folder(d, at, strlen(at)) ? -EINVAL : -ENOENT;
+	if (r < 0)
+		return disk_fail(d, r);
 	i = d->slots[slot].inode;
 	if (!S_ISLNK(i->mode))
 		return disk_fail(d, -EINVAL);
@@ -315,7 +317,8 @@ int disk_sync_dir(const struct ck_vfs *v, const char *path)
 	for (size_t i = d->nops; i-- > 0;) {
 		const struct op *o = d->ops[i];
 
-		drop[i] = o->kind == OP_NAME && (lies_in(o->path, at, n) || lies_in(o->from, at, n));
+		drop[i] = o->kind == OP_NAME &&
+			  (lies_in(o->path, at, n) || lies_in(o->from, at, n));
 		for (size_t k = i + 1; o->kind == OP_NAME && k < d->nops && !drop[i]; k++)
 			drop[i] = drop[k] && share_path(o, d->ops[k]);
 	}

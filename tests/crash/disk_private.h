@@ -37,7 +37,6 @@ struct inode {
 	mode_t mode;
 	uint64_t btime, mtime, ctime; /* of the disk's clock */
 	uint64_t synced_mtime; /* when it was synced */
-	uint64_t lazy_mtime; /* when a sync has last had to write it */
 	struct blob *now, *kept; /* bytes as seen, and durable; a symlink's target */
 	struct attrs *anow, *akept;
 	bool apart; /* a sync has lost operations: now is not kept and what is pending */

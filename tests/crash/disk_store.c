@@ -189,7 +189,7 @@ uint32_t inode_new(struct ck_disk *d, mode_t mode, struct blob *bytes)
 
 	i->refs = 1;
 	i->mode = mode;
-	i->btime = i->mtime = i->ctime = i->synced_mtime = i->lazy_mtime = d->clock;
+	i->btime = i->mtime = i->ctime = i->synced_mtime = d->clock;
 	i->now = bytes;
 	/* A symlink's target comes with its name; a file's bytes do not. */
 	i->kept = S_ISLNK(mode) ? blob_ref(bytes) : blob_new("", 0);

@@ -141,6 +141,10 @@ __attribute__((format(printf, 3, 4))) static bool bad(struct explorer *x, struct
 		       x->at ? x->at->call : "", x->cut, why);
 		if (d)
 			ck_disk_print(d, stdout);
+		if (x->at) {
+			printf("# the disk before the cut:\n");
+			ck_disk_print(x->at->disk, stdout);
+		}
 	}
 	return false;
 }
@@ -285,8 +289,11 @@ static void leftover(void *arg, const char *path)
 	if ((script->linked && strcmp(path, script->linked) == 0) ||
 	    (script->symlinked && strcmp(path, script->symlinked) == 0))
 		return;
-	if (script->journal && begins(path, script->journal) && l->journal)
-		return;
+	if (script->journal && begins(path, script->journal)) {
+		rest = path + strlen(script->journal);
+		if (l->journal || strcmp(rest, ".aside") == 0)
+			return;
+	}
 	if (begins(path, SESSION_PREFIX "."))
 		rest = path + strlen(SESSION_PREFIX);
 	else if (begins(path, SESSION_SAVE "."))
@@ -327,8 +334,8 @@ static bool publish(struct explorer *x, struct ck_disk *d, const struct found *f
 	after = ck_disk_crash(d, &none);
 	m = session_published(ck_disk_vfs(after), prefix_of(x), &absent, why, sizeof(why));
 	ok = m && model_equal(m, f->view, false, why, sizeof(why));
-	if (!m && absent && x->s->script->create && f->view->nfiles == 0)
-		ok = true; /* a checkpoint of nothing, that nobody has begun */
+	if (!m && absent && report.nothing) /* no new checkpoint is made of no edits */
+		ok = f->source ? same(f->view, f->source, false) : f->view->nfiles == 0;
 	ck_disk_each(d, leftover, &l);
 	if (!ok)
 		bad(x, after, "recovered edits, published: %.400s", why);
@@ -399,6 +406,7 @@ static bool judge_disk(struct explorer *x, struct ck_disk *d, const struct expec
 {
 	struct found one = { 0 }, two = { 0 };
 	struct leftovers l = { .x = x };
+	const struct model *base;
 	unsigned long number;
 	bool ok;
 
@@ -416,8 +424,8 @@ static bool judge_disk(struct explorer *x, struct ck_disk *d, const struct expec
 	ok = look(x, d, &one) && judge(x, d, e, &one) && look(x, d, &two);
 	if (ok && (!same(one.view, two.view, true) || !same(one.published, two.published, false)))
 		ok = bad(x, d, "it is not the same when it is recovered again");
-	if (ok && !two.dirty && !same(two.view, two.published ? two.published : two.source, false) &&
-	    (two.published || two.source))
+	base = two.published ? two.published : two.source;
+	if (ok && !two.dirty && base && !same(two.view, base, false))
 		ok = bad(x, d, "nothing is staged, yet the tree is not what is published");
 	l.journal = two.dirty;
 	if (ok)
@@ -510,6 +518,7 @@ void explore(const struct script *script, const struct explore_options *o,
 	struct session s;
 	struct explorer x = { .o = o, .seen = seen, .r = ret, .s = &s };
 	struct recorder rec = { .x = &x, .expect = &s.expect };
+	struct leftovers l = { .x = &x };
 	bool ok = session_begin(&s, script, ck_disk_vfs(d));
 
 	ck_disk_tap(d, record, &rec);
@@ -532,10 +541,14 @@ void explore(const struct script *script, const struct explore_options *o,
 	add_moment(&x, d, &s.expect, NULL);
 	snprintf(x.cut, sizeof(x.cut), "no power cut");
 	x.at = &x.moments[x.n - 1];
+	l.journal = !same(session_now(&s), state(&x, s.expect.pub_new), false);
+	ck_disk_each(d, leftover, &l);
 	if (!ok)
 		bad(&x, d, "%s", s.why);
 	else if (ck_disk_open_files(d))
 		bad(&x, d, "files are left open");
+	else if (*l.what)
+		bad(&x, d, "left behind: %s", l.what);
 	for (size_t i = 0; i < x.n; i++) {
 		if (ok)
 			cut_moment(&x, &x.moments[i], (uint32_t)i);

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct faulty_file {
 	struct ck_vfile file; /* first */
 	struct ck_faulty *faulty;
 	struct ck_vfile *inner;
+	char *path; /* as it was opened */
 };
 
 static struct ck_faulty *faulty_of(const struct ck_vfs *v)
@@ -26,9 +29,15 @@ struct ck_vfile *ck_faulty_inner(struct ck_vfile *f)
 	return ((struct faulty_file *)f)->inner;
 }
 
+static const char *path_of(struct ck_vfile *f)
+{
+	return ((struct faulty_file *)f)->path;
+}
+
 /* Counts a call of a kind; whether it is at fault. n: bytes that it is about, 1 where that is no
  * matter. One byte cannot be read in part, and what is about none cannot go wrong so. */
-static bool at_fault(struct ck_faulty *f, unsigned kind, size_t n)
+static bool at_fault(struct ck_faulty *f, unsigned kind, size_t n, const char *call,
+		     const char *path)
 {
 	unsigned number;
 
@@ -43,7 +52,8 @@ static bool at_fault(struct ck_faulty *f, unsigned kind, size_t n)
 		return false;
 	if (f->how == CK_FAULT_INTERRUPT && (number - f->nth) % 2)
 		return false;
-	__atomic_add_fetch(&f->hits, 1, __ATOMIC_RELAXED);
+	if (__atomic_fetch_add(&f->hits, 1, __ATOMIC_RELAXED) == 0)
+		snprintf(f->what, sizeof(f->what), "%s %s", call, path);
 	return true;
 }
 
@@ -62,7 +72,7 @@ static int faulty_open(const struct ck_vfs *v, const char *path, int flags, mode
 		       struct ck_vfile **ret)
 {
 	struct ck_faulty *f = faulty_of(v);
-	bool bad = at_fault(f, flags & O_CREAT ? CK_CALL_CREATE : CK_CALL_OPEN, 1);
+	bool bad = at_fault(f, flags & O_CREAT ? CK_CALL_CREATE : CK_CALL_OPEN, 1, "open", path);
 	struct faulty_file *file;
 	struct ck_vfile *inner;
 	int r;
@@ -82,6 +92,9 @@ static int faulty_open(const struct ck_vfs *v, const char *path, int flags, mode
 	file->file.vfs = v;
 	file->faulty = f;
 	file->inner = inner;
+	file->path = strdup(path);
+	if (!file->path)
+		abort();
 	*ret = &file->file;
 	return 0;
 }
@@ -91,6 +104,7 @@ static void faulty_close(struct ck_vfile *f)
 	struct ck_vfile *inner = ck_faulty_inner(f);
 
 	inner->vfs->close(inner);
+	free(((struct faulty_file *)f)->path);
 	free(f);
 }
 
@@ -98,7 +112,7 @@ static ssize_t faulty_pread(struct ck_vfile *f, void *p, size_t n, uint64_t off)
 {
 	struct ck_vfile *inner = ck_faulty_inner(f);
 
-	if (at_fault(of(f), CK_CALL_READ, n)) {
+	if (at_fault(of(f), CK_CALL_READ, n, "pread", path_of(f))) {
 		if (of(f)->how != CK_FAULT_SHORT)
 			return answer(of(f));
 		n = (n + 1) / 2;
@@ -111,7 +125,7 @@ static ssize_t faulty_pwrite(struct ck_vfile *f, const void *p, size_t n, uint64
 	struct ck_vfile *inner = ck_faulty_inner(f);
 	enum ck_fault how = of(f)->how;
 
-	if (at_fault(of(f), CK_CALL_WRITE, n)) {
+	if (at_fault(of(f), CK_CALL_WRITE, n, "pwrite", path_of(f))) {
 		if (how == CK_FAULT_SHORT)
 			return inner->vfs->pwrite(inner, p, (n + 1) / 2, off);
 		if (how == CK_FAULT_LATE || how == CK_FAULT_HALF)
@@ -124,7 +138,7 @@ static ssize_t faulty_pwrite(struct ck_vfile *f, const void *p, size_t n, uint64
 static int faulty_truncate(struct ck_vfile *f, uint64_t size)
 {
 	struct ck_vfile *inner = ck_faulty_inner(f);
-	bool bad = at_fault(of(f), CK_CALL_TRUNCATE, 1);
+	bool bad = at_fault(of(f), CK_CALL_TRUNCATE, 1, "truncate", path_of(f));
 	int r = bad && !is_late(of(f)) ? 0 : inner->vfs->truncate(inner, size);
 
 	return bad ? answer(of(f)) : r;
@@ -134,7 +148,7 @@ static int faulty_sync(struct ck_vfile *f)
 {
 	struct ck_vfile *inner = ck_faulty_inner(f);
 
-	if (!at_fault(of(f), CK_CALL_SYNC, 1))
+	if (!at_fault(of(f), CK_CALL_SYNC, 1, "sync", path_of(f)))
 		return inner->vfs->sync(inner);
 	if (of(f)->how == CK_FAULT_LATE)
 		inner->vfs->sync(inner);
@@ -147,7 +161,9 @@ static int faulty_fstat(struct ck_vfile *f, struct ck_vstat *ret)
 {
 	struct ck_vfile *inner = ck_faulty_inner(f);
 
-	return at_fault(of(f), CK_CALL_STAT, 1) ? answer(of(f)) : inner->vfs->fstat(inner, ret);
+	if (at_fault(of(f), CK_CALL_STAT, 1, "fstat", path_of(f)))
+		return answer(of(f));
+	return inner->vfs->fstat(inner, ret);
 }
 
 static int faulty_fd(struct ck_vfile *f)
@@ -160,14 +176,16 @@ static int faulty_lock(struct ck_vfile *f)
 {
 	struct ck_vfile *inner = ck_faulty_inner(f);
 
-	return at_fault(of(f), CK_CALL_LOCK, 1) ? answer(of(f)) : inner->vfs->lock(inner);
+	if (at_fault(of(f), CK_CALL_LOCK, 1, "lock", path_of(f)))
+		return answer(of(f));
+	return inner->vfs->lock(inner);
 }
 
 static int faulty_clone(struct ck_vfile *dst, uint64_t dst_off, struct ck_vfile *src,
 			uint64_t src_off, uint64_t n)
 {
 	struct ck_vfile *to = ck_faulty_inner(dst), *from = ck_faulty_inner(src);
-	bool bad = of(dst)->how != CK_FAULT_SHORT && at_fault(of(dst), CK_CALL_COPY, 1);
+	bool bad = of(dst)->how != CK_FAULT_SHORT && at_fault(of(dst), CK_CALL_COPY, 1, "clone", path_of(dst));
 	int r = bad && !is_late(of(dst)) ? 0 : to->vfs->clone(to, dst_off, from, src_off, n);
 
 	return bad ? answer(of(dst)) : r;
@@ -179,7 +197,7 @@ static ssize_t faulty_copy(struct ck_vfile *dst, uint64_t dst_off, struct ck_vfi
 	struct ck_vfile *to = ck_faulty_inner(dst), *from = ck_faulty_inner(src);
 	enum ck_fault how = of(dst)->how;
 
-	if (at_fault(of(dst), CK_CALL_COPY, n)) {
+	if (at_fault(of(dst), CK_CALL_COPY, n, "copy", path_of(dst))) {
 		if (how == CK_FAULT_SHORT)
 			return to->vfs->copy(to, dst_off, from, src_off, (n + 1) / 2);
 		if (how == CK_FAULT_LATE || how == CK_FAULT_HALF)
@@ -193,7 +211,7 @@ static ssize_t faulty_copy(struct ck_vfile *dst, uint64_t dst_off, struct ck_vfi
 static int faulty_setxattr(struct ck_vfile *f, const char *name, const void *value, size_t n)
 {
 	struct ck_vfile *inner = ck_faulty_inner(f);
-	bool bad = at_fault(of(f), CK_CALL_SETXATTR, 1);
+	bool bad = at_fault(of(f), CK_CALL_SETXATTR, 1, "setxattr", path_of(f));
 	int r = bad && !is_late(of(f)) ? 0 : inner->vfs->setxattr(inner, name, value, n);
 
 	return bad ? answer(of(f)) : r;
@@ -203,36 +221,42 @@ static ssize_t faulty_getxattr(struct ck_vfile *f, const char *name, void *value
 {
 	struct ck_vfile *inner = ck_faulty_inner(f);
 
-	return at_fault(of(f), CK_CALL_GETXATTR, 1) ? answer(of(f)) :
-						      inner->vfs->getxattr(inner, name, value, room);
+	if (at_fault(of(f), CK_CALL_GETXATTR, 1, "getxattr", path_of(f)))
+		return answer(of(f));
+	return inner->vfs->getxattr(inner, name, value, room);
 }
 
 static int faulty_stat(const struct ck_vfs *v, const char *path, struct ck_vstat *ret)
 {
 	struct ck_faulty *f = faulty_of(v);
 
-	return at_fault(f, CK_CALL_STAT, 1) ? answer(f) : f->inner->stat(f->inner, path, ret);
+	if (at_fault(f, CK_CALL_STAT, 1, "stat", path))
+		return answer(f);
+	return f->inner->stat(f->inner, path, ret);
 }
 
 static int faulty_lstat(const struct ck_vfs *v, const char *path, struct ck_vstat *ret)
 {
 	struct ck_faulty *f = faulty_of(v);
 
-	return at_fault(f, CK_CALL_STAT, 1) ? answer(f) : f->inner->lstat(f->inner, path, ret);
+	if (at_fault(f, CK_CALL_STAT, 1, "lstat", path))
+		return answer(f);
+	return f->inner->lstat(f->inner, path, ret);
 }
 
 static ssize_t faulty_readlink(const struct ck_vfs *v, const char *path, char *p, size_t room)
 {
 	struct ck_faulty *f = faulty_of(v);
 
-	return at_fault(f, CK_CALL_STAT, 1) ? answer(f) :
-					      f->inner->readlink(f->inner, path, p, room);
+	if (at_fault(f, CK_CALL_STAT, 1, "readlink", path))
+		return answer(f);
+	return f->inner->readlink(f->inner, path, p, room);
 }
 
 static int faulty_rename(const struct ck_vfs *v, const char *from, const char *to)
 {
 	struct ck_faulty *f = faulty_of(v);
-	bool bad = at_fault(f, CK_CALL_RENAME, 1);
+	bool bad = at_fault(f, CK_CALL_RENAME, 1, "rename", from);
 	int r = bad && !is_late(f) ? 0 : f->inner->rename(f->inner, from, to);
 
 	return bad ? answer(f) : r;
@@ -241,7 +265,7 @@ static int faulty_rename(const struct ck_vfs *v, const char *from, const char *t
 static int faulty_link(const struct ck_vfs *v, const char *from, const char *to)
 {
 	struct ck_faulty *f = faulty_of(v);
-	bool bad = at_fault(f, CK_CALL_LINK, 1);
+	bool bad = at_fault(f, CK_CALL_LINK, 1, "link", from);
 	int r = bad && !is_late(f) ? 0 : f->inner->link(f->inner, from, to);
 
 	return bad ? answer(f) : r;
@@ -250,7 +274,7 @@ static int faulty_link(const struct ck_vfs *v, const char *from, const char *to)
 static int faulty_symlink(const struct ck_vfs *v, const char *target, const char *path)
 {
 	struct ck_faulty *f = faulty_of(v);
-	bool bad = at_fault(f, CK_CALL_LINK, 1);
+	bool bad = at_fault(f, CK_CALL_LINK, 1, "symlink", path);
 	int r = bad && !is_late(f) ? 0 : f->inner->symlink(f->inner, target, path);
 
 	return bad ? answer(f) : r;
@@ -259,7 +283,7 @@ static int faulty_symlink(const struct ck_vfs *v, const char *target, const char
 static int faulty_unlink(const struct ck_vfs *v, const char *path)
 {
 	struct ck_faulty *f = faulty_of(v);
-	bool bad = at_fault(f, CK_CALL_UNLINK, 1);
+	bool bad = at_fault(f, CK_CALL_UNLINK, 1, "unlink", path);
 	int r = bad && !is_late(f) ? 0 : f->inner->unlink(f->inner, path);
 
 	return bad ? answer(f) : r;
@@ -268,7 +292,7 @@ static int faulty_unlink(const struct ck_vfs *v, const char *path)
 static int faulty_sync_dir(const struct ck_vfs *v, const char *path)
 {
 	struct ck_faulty *f = faulty_of(v);
-	bool bad = at_fault(f, CK_CALL_SYNC_DIR, 1);
+	bool bad = at_fault(f, CK_CALL_SYNC_DIR, 1, "sync_dir", path);
 	int r = bad && !is_late(f) ? 0 : f->inner->sync_dir(f->inner, path);
 
 	return bad ? answer(f) : r;

@@ -59,6 +59,7 @@ struct ck_faulty {
 
 	unsigned counted; /* calls so far */
 	unsigned hits; /* faults so far */
+	char what[200]; /* the first of them: call and path */
 	bool healed; /* no more of them */
 };
 

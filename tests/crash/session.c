@@ -306,7 +306,9 @@ static int perform(struct session *s, const struct step *step, struct model *aft
 	case STEP_SYNC:
 		return step->name ? with_file(s, step, after, err) : ck_stage_sync(s->stage, err);
 	case STEP_PUBLISH:
-		return ck_stage_publish(s->stage, CK_PUBLISH_EXPLICIT, &report, err);
+		r = ck_stage_publish(s->stage, CK_PUBLISH_EXPLICIT, &report, err);
+		s->nothing = report.nothing;
+		return r;
 	case STEP_COMPACT:
 		return ck_stage_compact(s->stage, &report, err);
 	case STEP_DISCARD:
@@ -324,8 +326,8 @@ static bool promises(const struct step *step, const struct model *before)
 	if (step->kind == STEP_RENAME)
 		return !model_is_scratch(step->to) &&
 		       model_find((struct model *)(uintptr_t)before, step->to);
-	return step->kind == STEP_SYNC || step->kind == STEP_PUBLISH || step->kind == STEP_COMPACT ||
-	       step->kind == STEP_DISCARD;
+	return step->kind == STEP_SYNC || step->kind == STEP_PUBLISH ||
+	       step->kind == STEP_COMPACT || step->kind == STEP_DISCARD;
 }
 
 int session_step(struct session *s, const struct step *step)
@@ -347,11 +349,21 @@ int session_step(struct session *s, const struct step *step)
 	e->step++;
 	if (publishes && want == 0)
 		e->pub_new = e->max;
+	s->nothing = false;
 	r = perform(s, step, after, &err);
 	if (r != want) {
 		step_text(step, what, sizeof(what));
 		say(s, what, r, &err);
 		return r < 0 ? r : 1;
+	}
+	if (publishes && r == 0 && s->nothing) {
+		/* It says so, and no new checkpoint is made of no edits. */
+		e->pub_new = e->pub_old;
+		if (published == SESSION_NONE ? before->nfiles != 0 :
+		    !model_equal(before, s->history[published], false, NULL, 0)) {
+			snprintf(s->why, sizeof(s->why), "it says that nothing was to be published");
+			return 1;
+		}
 	}
 	if (publishes && r == 0)
 		e->pub_old = e->pub_new;

@@ -29,6 +29,7 @@ struct script {
 	bool create; /* there is nothing at first */
 	bool save; /* publishes to SESSION_SAVE */
 	const char *journal; /* options.journal */
+	bool reflink; /* where blocks can be shared */
 	const char *linked; /* a second name of the first shard, or ... */
 	const char *symlinked; /* ... where it really lies */
 	const struct step *steps;
@@ -50,6 +51,7 @@ struct session {
 	struct ck_stage *stage;
 	struct ck_sfile *handle;
 	bool handle_written;
+	bool nothing; /* the last publish had nothing to do */
 	struct model **history; /* [0] is what was there at first */
 	size_t n;
 	struct expect expect;
@@ -77,7 +79,8 @@ static inline struct model *session_now(const struct session *s)
 	return s->history[s->n - 1];
 }
 
-/* The tree that is open, as a model; NULL with why where it cannot be read or contradicts itself. */
+/* The tree that is open, as a model; NULL with why where it cannot be read or contradicts
+ * itself. */
 struct model *session_view(struct ck_stage *stage, char *why, size_t room);
 /* The checkpoint as any reader sees it, its checksums verified. *absent: there is none. */
 struct model *session_published(const struct ck_vfs *vfs, const char *prefix, bool *absent,

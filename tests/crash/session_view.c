@@ -128,6 +128,7 @@ struct ck_disk *session_disk(const struct script *s)
 
 	ck_disk_mkdir(d, "/d");
 	ck_disk_mkdir(d, "/e");
+	ck_disk_set_reflink(d, s->reflink);
 	if (!s->create)
 		session_bundle(d, SESSION_PREFIX, s->rich);
 	if (s->linked)

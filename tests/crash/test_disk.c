@@ -97,8 +97,9 @@ struct pair {
 static bool random_call(struct pair *p, char *what, size_t room)
 {
 	static const char *const names[] = { "a", "b", "c", "./d", "x//../e" };
-	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY | O_CREAT, O_RDWR | O_CREAT | O_EXCL,
-				     O_RDWR | O_TRUNC, O_RDWR | O_NOFOLLOW,
+	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY | O_CREAT,
+				     O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_TRUNC,
+				     O_RDWR | O_NOFOLLOW,
 				     O_WRONLY | O_CREAT | O_NOFOLLOW };
 	int call = rand() % 14, flag = flags[rand() % 7];
 	const char *one = names[rand() % 5], *two = names[rand() % 4];
@@ -233,6 +234,8 @@ static void test_files(void)
 	f = must_open(v, "/d/clone", O_RDWR | O_CREAT);
 	tap_ok(v->clone(f, 0, g, 0, 10) == 0 && says(d, "/d/clone", "0123456789"),
 	       "reflinks when asked for");
+	tap_ok(ck_vfs_truncate(f, 0) == 0 && v->clone(f, 0, g, 0, 0) == 0 &&
+	       says(d, "/d/clone", "0123456789"), "reflinks of 0 bytes: of all");
 	tap_ok(v->clone(f, 0, g, 0, 5) == -EINVAL && v->clone(f, 5, g, 0, 10) == -EINVAL,
 	       "reflinks of whole blocks alone");
 	tap_ok(v->copy(f, 8, g, 5, 100) == 5 && says(d, "/d/clone", "0123456756789"), "copy");
@@ -323,15 +326,24 @@ static void test_durable(void)
 	f = must_open(v, "/d/f", O_RDWR);
 	v->fstat(f, &was);
 	ck_vfs_write(f, 0, "B", 1);
-	ck_vfs_sync(f);
 	{
-		struct ck_disk_cut old = { .kind = CK_CUT_NONE, .times = CK_TIMES_OLD };
+		struct ck_disk_cut old = { .kind = CK_CUT_ALL, .times = CK_TIMES_OLD };
 
 		c = ck_disk_crash(d, &old);
 	}
 	ck_disk_vfs(c)->stat(ck_disk_vfs(c), "/d/f", &st);
 	tap_ok(says(c, "/d/f", "Bytes") && st.mtime.tv_nsec == was.mtime.tv_nsec,
-	       "a sync need not write the time of a write in place");
+	       "bytes may survive without the time of their writing");
+	ck_disk_free(c);
+	ck_vfs_sync(f);
+	v->fstat(f, &was);
+	{
+		struct ck_disk_cut old = { .kind = CK_CUT_ALL, .times = CK_TIMES_OLD };
+
+		c = ck_disk_crash(d, &old);
+	}
+	ck_disk_vfs(c)->stat(ck_disk_vfs(c), "/d/f", &st);
+	tap_ok(st.mtime.tv_nsec == was.mtime.tv_nsec, "but not once they are synced");
 	ck_disk_free(c);
 	ck_vfs_close(f);
 	ck_disk_free(d);
@@ -420,6 +432,17 @@ static void test_cuts(void)
 	const char *p;
 	size_t n;
 
+	ck_vfs_truncate(f, 0);
+	ck_vfs_sync(f);
+	ck_vfs_write(f, 0, "....", 4);
+	ck_vfs_write(f, 1, "X", 1);
+	k = ck_disk_crash(d, &c);
+	p = ck_disk_get(k, "/d/f", &n);
+	tap_ok(n == 4 && p[0] == '.' && p[1] != 'X' && p[1] != '.' && p[2] == '.',
+	       "cuts: garbage in its range, where the file was shorter");
+	ck_disk_free(k);
+	ck_vfs_write(f, 0, "....", 4);
+	ck_vfs_sync(f);
 	for (int i = 0; i < 4; i++)
 		ck_vfs_write(f, (uint64_t)i, &"ABCD"[i], 1);
 #define CUT(...) (struct ck_disk_cut){ __VA_ARGS__ }
@@ -428,11 +451,7 @@ static void test_cuts(void)
 	tap_ok(cut_gives(d, CUT(CK_CUT_ONLY, .a = 2), "..C.") &&
 	       cut_gives(d, CUT(CK_CUT_PREFIX, .a = 2), "AB..") &&
 	       cut_gives(d, CUT(CK_CUT_SUFFIX, .a = 3), "...D"), "cuts: what is left");
-	k = ck_disk_crash(d, &c);
-	p = ck_disk_get(k, "/d/f", &n);
-	tap_ok(n == 4 && p[0] == 'A' && p[1] != 'B' && p[1] != '.' && p[2] == 'C',
-	       "cuts: garbage in its range alone");
-	ck_disk_free(k);
+	tap_ok(cut_gives(d, c, "ABCD"), "cuts: no garbage in a part of a sector");
 	tap_ok(cut_gives(d, CUT(CK_CUT_BYTES, .a = 0), "ABCD"), "cuts: bytes");
 	{
 		unsigned other = 0;
@@ -465,6 +484,19 @@ static void test_cuts(void)
 	memset(want, 0, 512);
 	tap_ok(holds(k, "/d/f", want, 1600), "cuts: torn, all but the first sector");
 	ck_disk_free(k);
+	ck_vfs_sync(f);
+	memset(want, 0, 100);
+	memset(want + 100, 'x', 1500);
+	ck_vfs_write(f, 500, big, 1000);
+	c = CUT(CK_CUT_ZEROS, .a = 0);
+	k = ck_disk_crash(d, &c);
+	memset(want + 512, 0, 512); /* the two others it has in part */
+	tap_ok(holds(k, "/d/f", want, 1600), "cuts: zeros in whole sectors");
+	ck_disk_free(k);
+	ck_vfs_truncate(f, 0);
+	ck_vfs_sync(f);
+	ck_vfs_write(f, 0, "x", 1);
+	ck_vfs_write(f, 100, big, 1500);
 	{
 		struct ck_disk_cut *v = ck_disk_cuts(d, &ck_disk_many, &n);
 		bool whole = true;
@@ -474,7 +506,8 @@ static void test_cuts(void)
 			if (v[i].kind != CK_CUT_TORN)
 				continue;
 			torn++;
-			whole &= v[i].a == 1 && (100 + v[i].b) % CK_DISK_SECTOR == 0 && v[i].b < 1500;
+			whole &= v[i].a == 1 && (100 + v[i].b) % CK_DISK_SECTOR == 0 &&
+				 v[i].b < 1500;
 		}
 		tap_ok(whole && torn == 3, "cuts: writes are torn between sectors");
 		free(v);
@@ -790,7 +823,7 @@ static void test_faulty(void)
 
 int main(void)
 {
-	tap_plan(79);
+	tap_plan(83);
 	memset(old_text, 'o', sizeof(old_text));
 	memset(new_text, 'n', sizeof(new_text));
 	if (!mkdtemp(folder) || chdir(folder) < 0) {

@@ -131,9 +131,18 @@ class Mount:
         """Ends the daemon at once: whoever waits for an answer of the mount gets ENOTCONN."""
         signal.pidfd_send_signal(self.process, signal.SIGKILL)
 
+    def _is_mounted(self):
+        try:
+            os.lstat(self.point)
+        except FileNotFoundError:
+            return False
+        except OSError:  # its daemon is dead
+            return True
+        return os.path.ismount(self.point)
+
     def close(self):
         """Unmounts, waits for the daemon, and ends it if it does not end by itself."""
-        if os.path.ismount(self.point):
+        if self._is_mounted():
             with contextlib.suppress(subprocess.SubprocessError):
                 subprocess.run(["fusermount3", "-u", "-z", self.point], stdin=subprocess.DEVNULL,
                                capture_output=True, timeout=LIMIT)

@@ -191,7 +191,10 @@ static void test_copies(void)
 	else
 		tap_ok(r == -EOPNOTSUPP, "clone: EOPNOTSUPP where there is none (%s)",
 		       strerror(-r));
-	tap_ok(V->clone(b, 0, a, 0, 0) == 0, "clone: of nothing");
+	tap_ok(V->clone(b, 0, a, 0, 0) == r &&
+	       (r < 0 || (V->fstat(b, &st) == 0 && st.size == n &&
+			  ck_vfs_read(b, n - block, q, block) == 0 &&
+			  memcmp(p + n - block, q, block) == 0)), "clone: 0 bytes are all");
 	tap_is_u64((uint64_t)-V->clone(b, 1, a, 1, 1), r == 0 ? EINVAL : EOPNOTSUPP,
 		   "clone: of parts of a block");
 	{
@@ -300,6 +303,11 @@ static void test_rough(void)
 	tap_ok(ck_vfs_truncate(f, 6) == 0 && holds("rough", "abcdef"), "interrupted: truncate");
 	rough.calls = 0;
 	tap_ok(ck_vfs_sync(f) == 0 && rough.calls == 2, "interrupted: sync, until it is done");
+	ck_vfs_start_sync(f, 0, 6);
+	ck_vfs_start_sync(f, UINT64_MAX, UINT64_MAX);
+	v.start_sync = NULL;
+	ck_vfs_start_sync(f, 0, 6);
+	tap_ok(holds("rough", "abcdef"), "start_sync: any range, and where there is none of it");
 	rough.calls = 100;
 	tap_ok(ck_vfs_copy(f, 6, f, 0, 6) == 0 && holds("rough", "abcdefabcdef"),
 	       "no copy call: through a buffer");
@@ -318,7 +326,7 @@ int main(void)
 	const char *list[] = { "a", "fifo", "short", "two", "three", "ln3", "folder/f", "lock",
 			       "from", "to", "attr", "rough", "other" };
 
-	tap_plan(78);
+	tap_plan(79);
 	umask(022);
 	if (!mkdtemp(folder) || chdir(folder) < 0) {
 		printf("Bail out! no folder to work in\n");
