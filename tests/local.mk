@@ -76,6 +76,8 @@ unit_tests = \
 	%D%/unit/test_source \
 	%D%/unit/test_space \
 	%D%/unit/test_stage_bytes \
+	%D%/unit/test_stage_names \
+	%D%/unit/test_stage_random \
 	%D%/unit/test_stage_recover \
 	%D%/unit/test_table \
 	%D%/unit/test_table_write \

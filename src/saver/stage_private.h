@@ -334,6 +334,8 @@ bool ck_dir_is_empty(struct ck_stage *s, struct ck_snode *dir);
 /* Appends the path of a node (or of a name in a folder) for the journal and for people. */
 void ck_snode_path(const struct ck_snode *n, struct ck_buf *out);
 void ck_child_path(const struct ck_snode *dir, const char *name, struct ck_buf *out);
+/* What a cut spelling stands for is kept where it is known by the folder alone: before a move. */
+int ck_snode_keep_component(struct ck_stage *s, struct ck_snode *n);
 /* Appends the scope's name with the separator; false where a component cannot be known. */
 bool ck_scope_name(const struct ck_stage *s, const struct ck_snode *dir, struct ck_buf *out);
 /* Appends the variable's name; false where it cannot be known (a path with %~, no V.json). */
