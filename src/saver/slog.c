@@ -94,8 +94,8 @@ int ck_slog_begin(struct ck_stage *s, struct ck_err *err)
 	if (r == 0)
 		r = ck_recover_orphan(s, err);
 	if (r == 0)
-		r = ck_journal_create(s->vfs, s->draft ? s->draft_path : s->journal_path, mode, &rec,
-				      &s->journal, err);
+		r = ck_journal_create(s->vfs, s->draft ? s->draft_path : s->journal_path, mode,
+				      &rec, &s->journal, err);
 	free(rec.shards);
 	if (r < 0)
 		return r;
