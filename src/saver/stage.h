@@ -195,8 +195,8 @@ int ck_stage_removexattr(struct ck_stage *s, uint64_t ino, const char *name, str
  * made; with make, folders are made (and, where the variable's name is a folder's, that folder is
  * respelt with .d). *file is allocated. A name that ends in the separator means the scope: the
  * file name is that of the folder. TF2's suffix is left out of the path where that does not
- * collide; V.json has to say it of a new variable. -ENOENT where a folder is missing and make is false;
- * -EEXIST where the path is that of the variable with that suffix. */
+ * collide; V.json has to say it of a new variable. -ENOENT where a folder is missing and make is
+ * false; -EEXIST where the path is that of the variable with that suffix. */
 int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir, char **file,
 		   struct ck_err *err);
 /* The same for a name that is a variable's, even where it ends in the separator: a variable may be

@@ -477,7 +477,11 @@ global_step         int64    []       8" ls b || true
 }
 
 @test "cp of a checkpoint without variables" {
+	# Just as TensorFlow writes one.
 	prints "" cp "$data/empty/model.ckpt" b
+	cmp b.index "$data/empty/model.ckpt.index"
+	[ -e b.data-00000-of-00001 ]
+	[ ! -s b.data-00000-of-00001 ]
 	prints "" ls b
 	sound b
 	prints "" cp "$data/empty/model.ckpt" "$p"
@@ -490,6 +494,92 @@ global_step         int64    []       8" ls b || true
 	sound b
 	prints "b: 6000 variables removed" rm b '*'
 	sound b
+}
+
+@test "names with and without TF2's ending are two variables" {
+	local v=/.ATTRIBUTES/VARIABLE_VALUE t=$PWD/ckpt-1
+	cp "$data"/tf2/ckpt-1.* .
+	bytes 4 >four
+	bytes 8 >eight
+	fails 1 "$t: there is no variable \"save_counter\": give its whole name, save_counter$v" set "$t" save_counter eight
+	fails 1 "$t: there is no variable \"save_counter\": give its whole name, save_counter$v" set --dtype int8 --shape 8 "$t" save_counter eight
+	fails 1 "$t: there is no variable \"save_counter\": give its whole name, save_counter$v" mv "$t" save_counter x
+	fails 1 "$t: there is no variable \"save_counter\": give its whole name, save_counter$v" rm "$t" save_counter
+	cmp ckpt-1.index "$data/tf2/ckpt-1.index"
+	"$CKPTCTL" set --dtype int8 --shape 4 "$t" "new$v" four
+	holds "new$v" four "$t"
+	# The short one first: then the long one has a path of its own.
+	"$CKPTCTL" set --dtype int8 --shape 8 "$t" both eight
+	"$CKPTCTL" set --dtype int8 --shape 4 "$t" "both$v" four
+	holds both eight "$t"
+	holds "both$v" four "$t"
+	"$CKPTCTL" mv "$t" both other
+	[ "$("$CKPTCTL" ls "$t" 'both*' | wc -l)" -eq 1 ]
+	holds "both$v" four "$t"
+	holds other eight "$t"
+	"$CKPTCTL" mv "$t" "both$v" both
+	holds both four "$t"
+	"$CKPTCTL" mv "$t" both "both$v"
+	holds "both$v" four "$t"
+	prints "$t: 1 variable removed" rm "$t" "both$v"
+	[ "$("$CKPTCTL" ls "$t" 'both*' 2>&1 | grep -c both$v)" -eq 0 ]
+	sound "$t"
+}
+
+@test "names that end in a separator" {
+	cp "$data"/names/model.ckpt.* .
+	local n=$PWD/model.ckpt
+	"$CKPTCTL" ls "$n" 'trailing/' >/dev/null
+	bytes 12 >new
+	prints "" set "$n" trailing/ new
+	holds trailing/ new "$n"
+	prints "" cp "$n" b trailing/
+	prints "$n: 1 variable removed" rm "$n" trailing/
+	prints "trailing/  int32  [3]  12" ls b
+	sound "$n"
+	sound b
+}
+
+@test "one damaged variable is no obstacle to the others" {
+	cp "$data"/strings/model.ckpt.* .
+	local s=$PWD/model.ckpt at
+	at=$("$CKPTCTL" ls --json "$s" cube | jq '.[0].offset')
+	printf '\377\377\377\377' | dd of="$s.data-00000-of-00001" bs=1 seek="$at" conv=notrunc status=none
+	printf 'other' >new
+	prints "" set "$s" scalar new
+	holds scalar new "$s"
+	run -4 --separate-stderr "$CKPTCTL" set --lengths 1 "$s" cube new
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	prints "$s: 1 variable removed" rm "$s" cube
+	sound "$s"
+}
+
+@test "three renames exchange two variables, or two scopes" {
+	local a b
+	a=$("$CKPTCTL" cat "$p" dense/bias | cksum)
+	b=$("$CKPTCTL" cat "$p" dense_1/bias | cksum)
+	"$CKPTCTL" mv "$p" dense/bias tmp
+	"$CKPTCTL" mv "$p" dense_1/bias dense/bias
+	"$CKPTCTL" mv "$p" tmp dense_1/bias
+	[ "$("$CKPTCTL" cat "$p" dense/bias | cksum)" = "$b" ]
+	[ "$("$CKPTCTL" cat "$p" dense_1/bias | cksum)" = "$a" ]
+	"$CKPTCTL" mv "$p" dense/ tmp/
+	"$CKPTCTL" mv "$p" dense_1/ dense/
+	"$CKPTCTL" mv "$p" tmp/ dense_1/
+	[ "$(row dense/kernel)" = "dense/kernel  float32  [8,6]  192" ]
+	[ "$("$CKPTCTL" cat "$p" dense/bias | cksum)" = "$a" ]
+	cmp "$p.data-00000-of-00001" "$data/saver/model.ckpt-100.data-00000-of-00001"
+	sound
+}
+
+@test "cp of all dtypes into the other byte order, and back" {
+	cp "$data"/big-endian/model.ckpt.* .
+	local b=$PWD/model.ckpt
+	prints "" cp "$data/alltypes/model.ckpt" "$b" =all/
+	prints "" cp "$b" back all/=
+	[ "$("$CKPTCTL" show --all back)" = "$("$CKPTCTL" show --all "$data/alltypes/model.ckpt")" ]
+	sound "$b"
+	sound back
 }
 
 # How it is published

@@ -158,6 +158,32 @@ teardown() {
 	sound
 }
 
+@test "discard of what was renamed in a ring, and of what lay in a deleted folder" {
+	mount_rw
+	mv "$MNT/dense/bias" "$MNT/t"
+	mv "$MNT/dense_1/bias" "$MNT/dense/bias"
+	mv "$MNT/t" "$MNT/dense_1/bias"
+	mv "$MNT/dense_2/bias" "$MNT/x"
+	mv "$MNT/dense_2/kernel" "$MNT/dense_2/bias"
+	mv "$MNT/dense/kernel.d/Adam" "$MNT/y"
+	rm -r "$MNT/dense/kernel.d" "$MNT/dense_1/kernel.d"
+	for how in mount journal; do
+		fails 1 "$p: \"dense_2/bias\" cannot go back: another variable was renamed to that: discard that first" discard "$p" x
+		[ $how = journal ] || {
+			sync "$MNT/x"
+			kill_mount
+		}
+	done
+	prints "$p: 1 variable is as it was published" discard "$p" dense/bias
+	prints "$p: 2 variables are as they were published" discard "$p" x dense_2/bias
+	prints "$p: 1 variable is as it was published" discard "$p" y
+	prints "$p: 1 variable is as it was published" discard "$p" dense/kernel/Adam_1
+	prints "$p: 2 variables are as they were published" discard "$p" 'dense_1/*'
+	prints "$p: nothing is staged" status "$p"
+	run -0 "$CKPTCTL" commit "$p"
+	unchanged
+}
+
 @test "a checkpoint that is mounted read-only can be edited, its mount point cannot" {
 	require_fuse
 	mount_ckpt "$p"
