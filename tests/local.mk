@@ -178,10 +178,12 @@ endif
 bats_tests = \
 	%D%/bats/cli.bats \
 	%D%/bats/ctl.bats \
+	%D%/bats/ctl_staged.bats \
 	%D%/bats/lint.bats \
 	%D%/bats/mutation.bats \
 	%D%/bats/source.bats
 mount_tests = \
+	%D%/bats/ctl_mount.bats \
 	%D%/bats/edit.bats \
 	%D%/bats/edit_files.bats \
 	%D%/bats/edit_names.bats \
@@ -201,6 +203,7 @@ endif
 endif
 
 EXTRA_DIST += $(bats_tests) $(mount_tests) \
+	%D%/bats/ctl.bash \
 	%D%/bats/edit.bash \
 	%D%/bats/helper.bash \
 	%D%/data \
