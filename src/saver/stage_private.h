@@ -295,8 +295,8 @@ struct ck_sentry *ck_sentry_find(const struct ck_stage *s, const struct ck_snode
 /* The entry, made if need be; NULL when out of memory. */
 struct ck_sentry *ck_sentry_make(struct ck_stage *s, struct ck_snode *dir, const char *name,
 				size_t len);
-/* A variable with that id has just gone from the entry: its V.json may still be asked for. Nobody
- * has to do anything to make it none again but set e->ghost to 0. */
+/* A variable has just gone from the entry: its V.json may still be asked for by that id. Nobody has
+ * to do anything to make it none again but set e->ghost to 0. */
 void ck_ghost_set(struct ck_stage *s, struct ck_sentry *e, uint64_t id);
 /* The entry where such a one was last, whatever has become of it; NULL: nothing is known. */
 struct ck_sentry *ck_ghost_find(const struct ck_stage *s, uint64_t id);
