@@ -389,6 +389,28 @@ int ck_journal_unappend(struct ck_journal *j, uint64_t at, uint32_t chain, struc
 	return ck_journal_sync(j, err);
 }
 
+int ck_journal_move(struct ck_journal *j, const char *to, struct ck_err *err)
+{
+	char *path = strdup(to);
+	int r;
+
+	if (!path)
+		return ck_fail_nomem(err, j->path);
+	r = j->vfs->rename(j->vfs, j->path, to);
+	if (r < 0) {
+		free(path);
+		return ck_journal_fail(j->path, "renaming", r, err);
+	}
+	free(j->path);
+	j->path = path;
+	j->unnamed = true;
+	r = j->vfs->sync_dir(j->vfs, to);
+	if (r < 0)
+		return ck_journal_fail(to, "syncing its folder", r, err);
+	j->unnamed = false;
+	return 0;
+}
+
 int ck_journal_close(struct ck_journal *j, bool remove, struct ck_err *err)
 {
 	int r = 0;
