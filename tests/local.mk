@@ -70,6 +70,7 @@ unit_tests = \
 	%D%/unit/test_source \
 	%D%/unit/test_space \
 	%D%/unit/test_stage_bytes \
+	%D%/unit/test_stage_meta \
 	%D%/unit/test_stage_names \
 	%D%/unit/test_stage_random \
 	%D%/unit/test_stage_recover \
