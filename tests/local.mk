@@ -74,6 +74,7 @@ unit_tests = \
 	%D%/unit/test_stage_names \
 	%D%/unit/test_stage_random \
 	%D%/unit/test_stage_recover \
+	%D%/unit/test_stage_slices \
 	%D%/unit/test_table \
 	%D%/unit/test_table_write \
 	%D%/unit/test_util \
