@@ -76,9 +76,11 @@ unit_tests = \
 	%D%/unit/test_source \
 	%D%/unit/test_space \
 	%D%/unit/test_stage_bytes \
+	%D%/unit/test_stage_meta \
 	%D%/unit/test_stage_names \
 	%D%/unit/test_stage_random \
 	%D%/unit/test_stage_recover \
+	%D%/unit/test_stage_slices \
 	%D%/unit/test_table \
 	%D%/unit/test_table_write \
 	%D%/unit/test_util \
