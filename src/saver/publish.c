@@ -115,8 +115,9 @@ static int set_quarantine(struct ck_stage *s, struct ck_publish *x, struct out *
 	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
 	int r;
 
-	(void)s;
-	if (!x->quarantine.n)
+	/* That nothing is in it is worth saying too: without it all that is dead would have to be
+	 * taken for fresh. */
+	if (!x->quarantine.n && !s->quarantine_known && s->exists)
 		return 0;
 	r = ck_quarantine_encode(&x->quarantine, &text);
 	if (r == 0)
@@ -218,6 +219,9 @@ static int check_stale(struct ck_stage *s, struct ck_err *err)
 			       "staged is kept, try again", s->prefix, strerror(-r));
 	if (!r)
 		return 0;
+	if (s->draft)
+		return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has changed it meanwhile: "
+			       "look at what is there, and try again", s->prefix);
 	return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has changed it since it was opened: "
 		       "the edits are kept in %s; unmount, look at what is there, and edit again",
 		       s->prefix, s->journal_path);
@@ -272,6 +276,8 @@ int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 {
 	int r = ck_shards_sync(s, err);
 
+	if (r == 0)
+		r = ck_slog_settle(s, err);
 	if (r == 0)
 		r = age_quarantine(s, x, err);
 	if (r == 0)

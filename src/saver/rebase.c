@@ -212,6 +212,7 @@ static int publish_nodes(struct ck_stage *s, struct ck_err *err)
 			r = publish_node(s, n, err);
 		else if (n->pub_name.p || n->pub.content)
 			unpublish(s, n);
+		/* Be there another of that name by now, or not. */
 		for (struct ck_sentry *e = n->is_dir ? n->children : NULL; e; e = e->next)
 			if (e->base != CK_NO_NODE && !is_base(e))
 				e->base_published = true;

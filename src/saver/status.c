@@ -337,7 +337,7 @@ void ck_stage_status(struct ck_stage *s, struct ck_buf *out)
 	ck_buf_str(out, "  \"journal\": {");
 	text(out, "path", s->journal_path);
 	ck_buf_printf(out, ", \"bytes\": %" PRIu64 ", \"durable_bytes\": %" PRIu64 "},\n",
-		      s->journal ? ck_journal_size(s->journal) : 0,
+		      s->journal ? ck_journal_size(s->journal) : s->o.look ? s->found : 0,
 		      s->journal ? ck_journal_durable(s->journal) : 0);
 	publish_member(s, out);
 	last_member(s, out);

@@ -621,3 +621,41 @@ moved renamed" ]
 	published 12345678
 	wait_until 10 test ! -e model.ckpt.mnt
 }
+
+@test "a variable that is made anew outlives the publishes after the first" {
+	edit
+	bytes 32 >new
+	rm "$MNT/dense/bias"
+	cp new "$MNT/dense/bias"
+	publish
+	has dense/bias new
+	step 00000001
+	publish
+	has dense/bias new
+	rm "$MNT/dense/bias"
+	echo '{"shape": [2, 4]}' >"$MNT/dense/bias.json"
+	cp new "$MNT/dense/bias"
+	publish
+	step 00000002
+	done_editing
+	has dense/bias new
+	is dense/bias float32 "[2,4]"
+	sound
+}
+
+@test "a deleted V.json that is written is that of the name it had" {
+	edit
+	mv "$MNT/dense/bias" "$MNT/dense/other"
+	mv "$MNT/dense/other" "$MNT/moved"
+	# both names have one that has gone, of the same variable
+	echo '{"dtype": "uint8", "shape": [5]}' >"$MNT/dense/other.json"
+	printf other >"$MNT/dense/other"
+	echo '{"dtype": "uint8", "shape": [3]}' >"$MNT/dense/bias.json"
+	printf new >"$MNT/dense/bias"
+	[ -z "$(unfinished)" ]
+	done_editing
+	sound
+	has_text dense/other other
+	has_text dense/bias new
+	has moved <(old dense/bias)
+}
