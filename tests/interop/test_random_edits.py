@@ -311,19 +311,28 @@ class Run:
 
 
 class RandomEdits(unittest.TestCase):
+    """A test for each seed is derived, below."""
 
     def setUp(self):
         if harness.no_mount():
             self.skipTest(harness.no_mount())
 
-    def test_random_edits(self):
-        for seed in seeds():
-            with self.subTest(seed=seed):
-                run = Run(self, seed)
-                try:
-                    run.run()
-                except BaseException as e:
-                    e.add_note(f"seed {seed}: {run.fixture}, {run.mode}: {run.trace[-20:]}")
-                    with contextlib.suppress(OSError):
-                        e.add_note(run.e.mount.read(b".ckptfuse/log").decode()[-500:])
-                    raise
+    def run_seed(self, seed):
+        run = Run(self, seed)
+        try:
+            run.run()
+        except BaseException as e:
+            e.add_note(f"{run.mode}: ... {run.trace[-20:]}")
+            with contextlib.suppress(OSError):
+                e.add_note(run.e.mount.read(b".ckptfuse/log").decode()[-500:])
+            raise
+
+
+def _derive():
+    for seed in seeds():
+        def test(self, seed=seed):
+            self.run_seed(seed)
+        setattr(RandomEdits, f"test_seed_{seed},_{FIXTURES[seed % len(FIXTURES)]}", test)
+
+
+_derive()
