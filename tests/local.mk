@@ -72,6 +72,7 @@ unit_tests = \
 	%D%/unit/test_stage_bytes \
 	%D%/unit/test_stage_meta \
 	%D%/unit/test_stage_names \
+	%D%/unit/test_stage_publish \
 	%D%/unit/test_stage_random \
 	%D%/unit/test_stage_recover \
 	%D%/unit/test_stage_slices \

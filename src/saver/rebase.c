@@ -34,7 +34,7 @@ static struct ck_content *at_home(struct ck_stage *s, uint32_t which, const stru
 		return NULL;
 	c->homed = true;
 	c->size = size;
-	c->home_shard = which;
+	c->home_shard = p->nbytes ? which : CK_NO_SHARD;
 	c->home_at = p->offset;
 	c->home_size = p->nbytes;
 	c->home_crc = p->crc32c;
