@@ -48,8 +48,14 @@ LDADD = %D%/libtest.a $(CKPT_LIBS)
 
 test_tools = \
 	%D%/unit/fsop \
+	%D%/unit/killer \
 	%D%/unit/mutate
 check_PROGRAMS += $(test_tools)
+%C%_unit_killer_SOURCES = \
+	%D%/unit/killer.c \
+	%D%/unit/killer.h \
+	%D%/unit/killer_check.c \
+	%D%/unit/killer_work.c
 
 # Unit tests
 
@@ -175,14 +181,17 @@ endif
 bats_tests = \
 	%D%/bats/cli.bats \
 	%D%/bats/ctl.bats \
+	%D%/bats/ctl_staged.bats \
 	%D%/bats/lint.bats \
 	%D%/bats/mutation.bats \
 	%D%/bats/source.bats
 mount_tests = \
+	%D%/bats/ctl_mount.bats \
 	%D%/bats/edit.bats \
 	%D%/bats/edit_files.bats \
 	%D%/bats/edit_names.bats \
 	%D%/bats/edit_publish.bats \
+	%D%/bats/kill.bats \
 	%D%/bats/mount.bats \
 	%D%/bats/mount_life.bats \
 	%D%/bats/mount_options.bats \
@@ -197,6 +206,7 @@ endif
 endif
 
 EXTRA_DIST += $(bats_tests) $(mount_tests) \
+	%D%/bats/ctl.bash \
 	%D%/bats/edit.bash \
 	%D%/bats/helper.bash \
 	%D%/data \

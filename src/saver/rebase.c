@@ -193,7 +193,7 @@ static int publish_node(struct ck_stage *s, struct ck_snode *n, struct ck_err *e
 	return n->pub_name.p ? 0 : ck_fail_nomem(err, s->prefix);
 }
 
-/* Whether the opened tree's file or folder lies there still, and no new one in its place. */
+/* What is there is the opened tree's own, and has not made way for something else. */
 static bool is_base(const struct ck_sentry *e)
 {
 	return e->node && e->node->base == e->base && e->node->is_dir == e->base_dir;
@@ -212,6 +212,7 @@ static int publish_nodes(struct ck_stage *s, struct ck_err *err)
 			r = publish_node(s, n, err);
 		else if (n->pub_name.p || n->pub.content)
 			unpublish(s, n);
+		/* Be there another of that name by now, or not. */
 		for (struct ck_sentry *e = n->is_dir ? n->children : NULL; e; e = e->next)
 			if (e->base != CK_NO_NODE && !is_base(e))
 				e->base_published = true;
