@@ -7,9 +7,14 @@ EXTRA_DIST += \
 	%D%/common.bash \
 	%D%/bench/README.md \
 	%D%/bench/floor.c \
+	%D%/bench/lib.bash \
 	%D%/bench/mkbundle.c \
 	%D%/bench/readers.c \
 	%D%/bench/run.sh \
+	%D%/bench/save.sh \
+	%D%/bench/timing.h \
+	%D%/bench/wfloor.c \
+	%D%/bench/writers.c \
 	doc/ARCHITECTURE.md \
 	doc/format-journal.md
 

@@ -7,41 +7,18 @@
  *     readers random FILE THREADS OPS SEED       pread(2) of 4 KiB, no page twice
  *     readers drop   FILE...                     asks the kernel to forget its pages
  *
- * Each prints the seconds it took, open to last byte. Everything lands in one small buffer that
- * has been touched before the clock starts: fresh memory costs page faults, which would be
- * measured in the file system's place.
+ * Each prints the seconds it took, open to last byte. Everything lands in one small buffer.
  */
 #define _GNU_SOURCE
-#include <errno.h>
+#include "timing.h"
+
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PIECE (1u << 20)
-#define PAGE 4096u
-
 static unsigned char *buffer;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "readers: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static uint64_t file_size(int fd)
 {
@@ -105,37 +82,6 @@ struct job {
 	unsigned char *page;
 };
 
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9u;
-	return x ^ (x >> 32);
-}
-
-/* The i-th page in an order that looks random and has every page once: a Feistel network over the
- * next even number of bits, gone through again where it leads past the end. */
-static uint64_t shuffled(uint64_t i, uint64_t pages, uint64_t seed)
-{
-	unsigned half = 1;
-	uint64_t mask;
-
-	while (half < 31 && (UINT64_C(1) << (2 * half)) < pages)
-		half++;
-	mask = (UINT64_C(1) << half) - 1;
-	do {
-		uint64_t left = i >> half, right = i & mask;
-
-		for (unsigned round = 0; round < 4; round++) {
-			uint64_t t = left ^ (mix(right + (seed << 40) + round) & mask);
-
-			left = right;
-			right = t;
-		}
-		i = left << half | right;
-	} while (i >= pages);
-	return i;
-}
-
 static void *random_reader(void *arg)
 {
 	struct job *j = arg;
@@ -192,20 +138,12 @@ static void drop(const char *path)
 	close(fd);
 }
 
-static uint64_t number(int argc, char **argv, int i)
-{
-	return i < argc ? strtoull(argv[i], NULL, 0) : 0;
-}
-
 int main(int argc, char **argv)
 {
 	const char *how = argc > 2 ? argv[1] : "";
 	double start;
 
-	if (posix_memalign((void **)&buffer, PAGE, PIECE))
-		die("buffer");
-	memset(buffer, 1, PIECE);
-
+	buffer = touched_buffer();
 	start = now();
 	if (!strcmp(how, "seq")) {
 		read_range(argv[2], 0, number(argc, argv, 3), number(argc, argv, 4));

@@ -3,8 +3,11 @@
 
 #include "core/ckpt.h"
 #include "journal/journal.h"
+#include "journal/pointer.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +24,23 @@ static bool is_journal(const char *path)
 	if (fd >= 0)
 		close(fd);
 	return is;
+}
+
+/* A pointer is answered by what it leads to. */
+static int follow(struct ck_buf *path, struct ck_err *err)
+{
+	struct ck_err why = CK_ERR_INIT;
+	char *to;
+	int r = ck_pointer_read(&ck_vfs_posix, path->p, &to, &why);
+
+	if (r == -ENOMEM)
+		return ck_fail(err, why.cls, why.errnum, "%s", why.text);
+	if (r < 0)
+		return 0;
+	ck_buf_clear(path);
+	ck_buf_str(path, to);
+	free(to);
+	return ck_buf_failed(path) ? ck_fail_nomem(err, "journal") : 0;
 }
 
 /* SOURCE may be the journal's own path, or the checkpoint's: also one whose index is damaged. */
@@ -43,7 +63,7 @@ static int find_journal(const char *source, struct ck_buf *path, struct ck_err *
 			ck_location_done(&at);
 		}
 	}
-	return ck_buf_failed(path) ? ck_fail_nomem(err, source) : 0;
+	return ck_buf_failed(path) ? ck_fail_nomem(err, source) : follow(path, err);
 }
 
 static int run(const struct ck_args *args)

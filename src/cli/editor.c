@@ -137,6 +137,18 @@ int ck_editor_close(struct ck_editor *e, int r, struct ck_err *err)
 	return r < 0 ? ck_cli_fail(err) : 0;
 }
 
+/* In a mount the edits wait with the others there. Otherwise they are taken back, if it is not too
+ * late for that: a publish that has begun is finished by the next who opens it. */
+static int not_published(struct ck_editor *e, const struct ck_err *why, struct ck_err *err)
+{
+	const char *what = " (the edits stay staged: ckptctl commit tries again, ckptctl discard "
+			   "drops them)";
+
+	if (!e->mounted && e->ops->abandon(e, NULL) == 0)
+		what = strstr(why->text, "nothing was changed") ? "" : ": nothing was changed";
+	return ck_fail(err, CK_PUBLISH, why->errnum, "%s%s", why->text, what);
+}
+
 int ck_editor_end(struct ck_editor *e, int r, struct ck_err *err)
 {
 	struct ck_publish_report report;
@@ -154,10 +166,7 @@ int ck_editor_end(struct ck_editor *e, int r, struct ck_err *err)
 	r = e->ops->publish(e, &report, &why);
 	ck_meter_clear(&e->meter);
 	if (r < 0)
-		r = ck_fail(err, CK_PUBLISH, why.errnum,
-			    "%s (the edits stay staged: ckptctl commit tries again, ckptctl "
-			    "discard drops them)",
-			    why.text);
+		r = not_published(e, &why, err);
 	else if (e->dirty)
 		ck_cli_say("%s: also published: edits %s", e->where,
 			   e->mounted ? "that were staged in the mount" :
@@ -221,17 +230,18 @@ int ck_editor_put(struct ck_editor *e, struct ck_span name, const struct ck_varm
 		  struct ck_err *err)
 {
 	uint64_t need;
+	bool known = ck_varmeta_need(meta, &need);
 	int r;
 
 	/* Before anything is staged, where that can be known. */
-	if (feed->sized && ck_varmeta_need(meta, &need) && need != feed->size)
+	if (feed->sized && known && need != feed->size)
 		return wrong_size(e, name, meta, "", feed->size, need, err);
 	ck_namelist_add(&e->touched, name);
 	if (e->touched.failed || ck_buf_failed(&e->touched.pool))
 		return ck_fail_nomem(err, e->where);
 	r = json ? e->ops->tell(e, name, json, err) : 0;
 	if (r == 0)
-		r = e->ops->begin(e, name, err);
+		r = e->ops->begin(e, name, e->in_place && !json && known, err);
 	if (r == 0)
 		r = feed_all(e, name, meta, feed, done, total, err);
 	if (r == 0)

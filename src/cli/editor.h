@@ -6,9 +6,10 @@
  * Commands are written once, against this.
  *
  * A command's edits are published together when it ends, or none of them is: what was staged
- * before an error is taken back. Where publishing itself fails the edits stay staged, so that it
- * can be tried again. Signals that end a program are held off while one is open: an interrupted
- * command takes back what it staged and dies of the signal then.
+ * before an error is taken back, and a command that is killed leaves nothing staged. Where a mount
+ * holds the checkpoint and publishing fails the edits stay staged there. Signals that end a program
+ * are held off while one is open: an interrupted command takes back what it staged and dies of the
+ * signal then.
  *
  * Edits that were staged before (recovered from a journal, or made in the mount) are published
  * along with the command's, which then says so.

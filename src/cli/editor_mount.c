@@ -124,12 +124,13 @@ static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *j
 	return r < 0 ? r : tell_at(e, &m->path, json, err);
 }
 
-static int begin(struct ck_editor *e, struct ck_span name, struct ck_err *err)
+static int begin(struct ck_editor *e, struct ck_span name, bool over, struct ck_err *err)
 {
 	struct mount_editor *m = of(e);
 	char quoted[CK_QUOTE_ROOM];
 	int r = ck_through_place(&m->t, name, false, &m->path, err);
 
+	(void)over; /* a mount publishes as it was told */
 	if (r == 0)
 		r = open_file(e, m->path.p, &m->fd, err);
 	if (r < 0 || ck_through_is(m->path.p, name))

@@ -18,7 +18,8 @@ struct ck_editor_ops {
 		    struct ck_err *err);
 	int (*tell)(struct ck_editor *e, struct ck_span name, const struct ck_buf *json,
 		    struct ck_err *err);
-	int (*begin)(struct ck_editor *e, struct ck_span name, struct ck_err *err);
+	/* over: the bytes are written over those that are there, which are as many. */
+	int (*begin)(struct ck_editor *e, struct ck_span name, bool over, struct ck_err *err);
 	int (*write)(struct ck_editor *e, const void *p, size_t n, uint64_t off,
 		     struct ck_err *err);
 	int (*end)(struct ck_editor *e, struct ck_err *err);
@@ -42,6 +43,7 @@ struct ck_editor {
 	char *prefix; /* of the checkpoint, as far as it is known */
 	bool is_new;
 	bool mounted;
+	bool in_place; /* publishing is to write in place */
 	bool dirty; /* something was staged when it was opened */
 	struct ck_namelist touched; /* names of what was put, in any order */
 };

@@ -156,10 +156,11 @@ static int close_file(struct stage_editor *s, bool judge, struct ck_err *err)
 	return r;
 }
 
-static int open_file(struct stage_editor *s, uint64_t dir, const char *name, struct ck_err *err)
+static int open_file(struct stage_editor *s, uint64_t dir, const char *name, int flags,
+		     struct ck_err *err)
 {
 	struct stat st;
-	int r = ck_stage_create(s->stage, dir, name, O_TRUNC, 0666, &s->file, &st, err);
+	int r = ck_stage_create(s->stage, dir, name, flags, 0666, &s->file, &st, err);
 
 	if (r == 0)
 		s->ino = st.st_ino;
@@ -193,7 +194,7 @@ static int tell_at(struct ck_editor *e, uint64_t dir, const char *file, const st
 
 	ck_buf_printf(&beside, "%s.json", file);
 	r = ck_buf_failed(&beside) ? ck_fail_nomem(err, e->where) :
-				     open_file(of(e), dir, beside.p, err);
+				     open_file(of(e), dir, beside.p, O_TRUNC, err);
 	if (r == 0)
 		r = write_at(e, json->p, json->n, 0, err);
 	return r == 0 ? close_file(of(e), true, err) : r;
@@ -213,14 +214,14 @@ static int tell(struct ck_editor *e, struct ck_span name, const struct ck_buf *j
 	return explain(e, name, r, err);
 }
 
-static int begin(struct ck_editor *e, struct ck_span name, struct ck_err *err)
+static int begin(struct ck_editor *e, struct ck_span name, bool over, struct ck_err *err)
 {
 	char *file;
 	uint64_t dir;
 	int r = ck_stage_place_var(of(e)->stage, name, true, &dir, &file, err);
 
 	if (r == 0) {
-		r = open_file(of(e), dir, file, err);
+		r = open_file(of(e), dir, file, over ? 0 : O_TRUNC, err);
 		free(file);
 	}
 	return explain(e, name, r, err);
@@ -434,7 +435,9 @@ int ck_editor_open_stage(const struct ck_editor_options *o, const char *prefix, 
 		.vfs = &ck_vfs_posix,
 		.prefix = prefix,
 		.create = create,
+		.look = o->read_only,
 		.discard_lost = o->discard_lost,
+		.transient = true,
 		.tells_recovered = true,
 		.how = o->how,
 		.tree = { .sep = '/' },
@@ -463,6 +466,7 @@ int ck_editor_open_stage(const struct ck_editor_options *o, const char *prefix, 
 	}
 	ck_meter_clear(&s->e.meter);
 	s->e.is_new = create;
+	s->e.in_place = o->how == CK_PUBLISH_INPLACE;
 	s->e.dirty = ck_stage_dirty(s->stage, NULL);
 	say_notice(ck_stage_notice(s->stage));
 	*ret = &s->e;

@@ -173,6 +173,17 @@ bool ck_through_holder(const char *prefix, struct ck_through *ret)
 	return found;
 }
 
+/* Takes the log's count of how often a line came off its end: it is no part of what is wrong. */
+static void cut_count(char *line)
+{
+	char *at = strrchr(line, '(');
+	unsigned times;
+	int end = 0;
+
+	if (at && at > line && sscanf(at, "(%u times)%n", &times, &end) == 1 && end && !at[end])
+		at[-1] = '\0';
+}
+
 /* The last line of the mount's log without its time, if it was written since; else NULL. It points
  * into *log. */
 static const char *reason(const struct ck_through *t, struct ck_buf *log)
@@ -191,6 +202,8 @@ static const char *reason(const struct ck_through *t, struct ck_buf *log)
 	if (strncmp(line, since, strlen(since)) < 0)
 		return NULL;
 	line = strchr(line, ' ');
+	if (line)
+		cut_count(line);
 	return line && line[1] ? line + 1 : NULL;
 }
 
@@ -223,9 +236,10 @@ int ck_through_control(const struct ck_through *t, const char *file, const char 
 		errnum = errno;
 	if (close(fd) < 0 && !errnum)
 		errnum = errno;
-	return !errnum ? 0 :
-			 ck_through_fail(t, !commit && errnum == EEXIST ? CK_USAGE : CK_PUBLISH, errnum,
-					 t->folder, what, err);
+	if (!errnum)
+		return 0;
+	return ck_through_fail(t, !commit && errnum == EEXIST ? CK_USAGE : CK_PUBLISH, errnum,
+			       t->folder, what, err);
 }
 
 json_t *ck_through_status(const struct ck_through *t, struct ck_err *err)

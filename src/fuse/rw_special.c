@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PIECE 65536 /* bytes of a text that is only measured which are held at once */
@@ -241,14 +242,14 @@ void ck_rw_special_write(fuse_req_t req, fuse_ino_t ino, const char *p, size_t n
 
 int ck_rw_special_refuse(fuse_ino_t parent, const char *name, struct ck_err *err)
 {
-	char quoted[CK_QUOTE_ROOM];
+	char quoted[CK_QUOTE_ROOM], path[300];
 
 	if (parent == FUSE_ROOT_ID && strcmp(name, CK_SPECIAL_NAME) == 0)
 		return ck_fail(err, CK_USAGE, EPERM, "%s: is the mount's own folder: it stays",
 			       name);
 	if (!ck_rw_is_special(parent))
 		return 0;
-	ck_quote(quoted, sizeof(quoted), name, strlen(name));
-	return ck_fail(err, CK_USAGE, EPERM, "%s/%s: in the mount's own folder nothing is made, "
-		       "moved or deleted", CK_SPECIAL_NAME, quoted);
+	snprintf(path, sizeof(path), "%s/%s", CK_SPECIAL_NAME, name);
+	return ck_fail(err, CK_USAGE, EPERM, "%s: in the mount's own folder nothing is made, moved or "
+		       "deleted", ck_quote(quoted, sizeof(quoted), path, strlen(path)));
 }

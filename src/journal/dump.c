@@ -60,6 +60,15 @@ static void put_base(struct ck_buf *out, const struct ck_record *r)
 	}
 }
 
+/* Metadata that a file takes from another of its name. */
+static void put_heritage(struct ck_buf *out, const struct ck_record *r)
+{
+	if (!r->data.n)
+		return;
+	ck_buf_str(out, " as ");
+	put_name(out, r->data);
+}
+
 static void put_files(struct ck_buf *out, const struct ck_record *r)
 {
 	for (uint32_t i = 0; i < r->npaths; i++) {
@@ -122,6 +131,10 @@ static int put_record(void *arg, uint64_t at, const struct ck_record *r, struct 
 	case CK_REC_RENAME:
 		ck_buf_str(out, r->flags & CK_REC_EXCHANGE ? " with " : " to ");
 		put_name(out, r->to);
+		put_heritage(out, r);
+		break;
+	case CK_REC_CREATE:
+		put_heritage(out, r);
 		break;
 	case CK_REC_PREPARE:
 		put_files(out, r);

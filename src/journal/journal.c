@@ -23,6 +23,7 @@
 
 #define COPIED_MAX 16384 /* data up to this size goes out in one piece with its record */
 #define BUF_KEPT (1u << 20)
+#define RUN (UINT64_C(8) << 20) /* bytes: as far as what is not on its way to the disk grows */
 
 static int failed(enum ck_class cls, const char *path, const char *doing, int r, struct ck_err *err)
 {
@@ -142,6 +143,17 @@ static int put_record(struct ck_journal *j, const struct ck_record *r, struct ck
 	return 0;
 }
 
+/* So that the sync that comes has little left to do. */
+static void start_sync(struct ck_journal *j)
+{
+	if (j->sent > j->end) /* some was cut off */
+		j->sent = j->end;
+	if (j->end - j->sent < RUN)
+		return;
+	ck_vfs_start_sync(j->f, j->sent, j->end - j->sent);
+	j->sent = j->end;
+}
+
 static int append(struct ck_journal *j, const struct ck_record *rec, uint64_t *data_at,
 		  struct ck_err *err)
 {
@@ -177,6 +189,7 @@ static int append(struct ck_journal *j, const struct ck_record *rec, uint64_t *d
 	j->last_chain = j->chain;
 	j->committed = rec->type == CK_REC_COMMIT;
 	set_end(j, j->end + j->buf.n + rest.n, crc);
+	start_sync(j);
 	if (j->buf.room > BUF_KEPT)
 		ck_buf_done(&j->buf);
 	if (data_at)
@@ -374,6 +387,28 @@ int ck_journal_unappend(struct ck_journal *j, uint64_t at, uint32_t chain, struc
 		cut_tail(j); /* if it fails, or does not suffice, the sync copies the rest */
 	}
 	return ck_journal_sync(j, err);
+}
+
+int ck_journal_move(struct ck_journal *j, const char *to, struct ck_err *err)
+{
+	char *path = strdup(to);
+	int r;
+
+	if (!path)
+		return ck_fail_nomem(err, j->path);
+	r = j->vfs->rename(j->vfs, j->path, to);
+	if (r < 0) {
+		free(path);
+		return ck_journal_fail(j->path, "renaming", r, err);
+	}
+	free(j->path);
+	j->path = path;
+	j->unnamed = true;
+	r = j->vfs->sync_dir(j->vfs, to);
+	if (r < 0)
+		return ck_journal_fail(to, "syncing its folder", r, err);
+	j->unnamed = false;
+	return 0;
 }
 
 int ck_journal_close(struct ck_journal *j, bool remove, struct ck_err *err)

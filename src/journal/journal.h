@@ -108,6 +108,10 @@ const char *ck_journal_path(const struct ck_journal *j);
 int ck_journal_unappend(struct ck_journal *j, uint64_t at, uint32_t chain, struct ck_err *err);
 uint32_t ck_journal_chain(const struct ck_journal *j);
 
+/* Gives the file another name in its folder, which is free; durable when it returns 0. What was
+ * appended has to be synced before, if the new name is to promise it. */
+int ck_journal_move(struct ck_journal *j, const char *to, struct ck_err *err);
+
 /* Closes it (in any case) and, with remove, takes the file away and syncs the folder. Accepts
  * NULL. */
 int ck_journal_close(struct ck_journal *j, bool remove, struct ck_err *err);

@@ -237,12 +237,12 @@ void ck_record_encode_head(const struct ck_record *r, struct ck_buf *out)
 		put_u32(out, r->shard);
 		put_varint(out, r->shard_offset);
 		put_u32(out, r->crc32c);
-	} else if (r->type == CK_REC_META) {
-		ck_buf_add(out, r->data.p, r->data.n);
 	} else if (r->type == CK_REC_RENAME) {
 		put_string(out, r->to);
 		put_varint(out, r->flags);
 	}
+	if (r->type == CK_REC_META || r->type == CK_REC_CREATE || r->type == CK_REC_RENAME)
+		ck_buf_add(out, r->data.p, r->data.n);
 }
 
 void ck_record_encode(const struct ck_record *r, struct ck_buf *out)
@@ -424,10 +424,12 @@ static bool take_edit(struct ck_span *s, struct ck_record *r)
 		       take_u32(s, &r->crc32c);
 	case CK_REC_TRUNCATE:
 		return ck_varint64(s, &r->offset);
+	case CK_REC_CREATE:
 	case CK_REC_META:
 		return ck_span_take(s, s->n, &r->data);
 	case CK_REC_RENAME:
-		return take_string(s, &r->to) && ck_varint32(s, &r->flags);
+		return take_string(s, &r->to) && ck_varint32(s, &r->flags) &&
+		       ck_span_take(s, s->n, &r->data);
 	default:
 		return true;
 	}

@@ -16,7 +16,7 @@
 
 enum ck_rec_type {
 	CK_REC_BASE = 1, /* what the journal was begun on: the first record, once */
-	CK_REC_CREATE = 2, /* an empty file (a variable without metadata, or scratch) */
+	CK_REC_CREATE = 2, /* an empty file */
 	CK_REC_WRITE = 3, /* bytes of a file, which lie in this record */
 	CK_REC_EXTENT = 4, /* bytes of a file, which lie in a shard already */
 	CK_REC_TRUNCATE = 5, /* the file's size */
@@ -69,7 +69,9 @@ struct ck_record {
 	uint32_t flags; /* RENAME */
 	uint64_t offset; /* WRITE, EXTENT: in the file; TRUNCATE: the size */
 	uint64_t nbytes; /* WRITE, EXTENT */
-	struct ck_span data; /* WRITE: the bytes (nbytes is not looked at); META: the JSON text */
+	/* WRITE: the bytes. META: the JSON text; CREATE, RENAME: likewise, of the metadata that the
+	 * file takes from a variable of its name; empty: none. */
+	struct ck_span data;
 	uint64_t data_at; /* WRITE: byte of the journal where data lies (set by the scan) */
 	uint32_t shard; /* EXTENT: CK_REC_STAGE or the shard's id */
 	uint64_t shard_offset; /* EXTENT */

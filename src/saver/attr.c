@@ -88,7 +88,7 @@ static int ghost_attr(struct ck_stage *s, const struct ck_sentry *e, struct stat
 		      struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
-	int r = e ? ck_ghost_json(s, e, &text, err) : -ESTALE;
+	int r = ck_ghost_json(s, e, &text, err);
 
 	if (r < 0)
 		return r;
@@ -104,6 +104,20 @@ static int ghost_attr(struct ck_stage *s, const struct ck_sentry *e, struct stat
 		.st_ctim = s->model->mtime,
 	};
 	set_size(ret, text.n);
+	return 0;
+}
+
+/* By its inode, which who opened it to write to it has still, when it is another's V.json. */
+static int ghost_getattr(struct ck_stage *s, uint64_t ino, struct stat *ret, struct ck_err *err)
+{
+	struct ck_sentry *e = ck_ghost_find(s, ino >> 3);
+
+	if (e && e->ghost == ino >> 3)
+		return ghost_attr(s, e, ret, err);
+	if (!e || !e->node || e->node->is_dir)
+		return -ESTALE;
+	ck_snode_attr(s, e->node, CK_STAGE_JSON, ret);
+	ret->st_ino = ino;
 	return 0;
 }
 
@@ -171,7 +185,7 @@ int ck_stage_getattr(struct ck_stage *s, uint64_t ino, struct stat *ret, struct 
 	pthread_rwlock_rdlock(&s->state_lock);
 	n = ino == CK_STAGE_ROOT ? s->root : ck_snode_by_id(s, ino >> 3, is_dir);
 	if (kind == CK_STAGE_GHOST)
-		r = ghost_attr(s, ck_ghost_entry(s, ino >> 3), ret, err);
+		r = ghost_getattr(s, ino, ret, err);
 	else if (n)
 		ck_snode_attr(s, n, kind, ret);
 	else if (ino >> 3 < ck_tree_nodes(s->tree))
@@ -438,6 +452,20 @@ static int keep_xattr(struct ck_snode *n, const char *name, const void *p, size_
 	return 0;
 }
 
+static int refuse_xattr(uint64_t ino, const char *name, const struct ck_snode *n,
+			struct ck_err *err)
+{
+	char quoted[CK_QUOTE_ROOM], attr[CK_QUOTE_ROOM];
+
+	ck_quote(attr, sizeof(attr), name, strlen(name));
+	if ((ino & 7) == CK_STAGE_JSON || !n)
+		return ck_fail(err, CK_USAGE, EOPNOTSUPP, "%s: a .json has no attributes of its own: "
+			       "set them on the variable's file", attr);
+	ck_stage_quote(n, quoted, sizeof(quoted));
+	return ck_fail(err, CK_USAGE, EINVAL, "%s: cannot have the attribute %s: of those only the "
+		       "dtype, shape and byte_order of variables can be set", quoted, attr);
+}
+
 /* dtype, shape and byte order are the variable's; name and checksum follow and are not set. */
 static int set_own(struct ck_stage *s, struct ck_snode *n, const char *member, struct ck_span value,
 		   struct ck_err *err)
@@ -462,6 +490,7 @@ static int set_own(struct ck_stage *s, struct ck_snode *n, const char *member, s
 int ck_stage_setxattr(struct ck_stage *s, uint64_t ino, const char *name, const void *p, size_t n,
 		      int flags, struct ck_err *err)
 {
+	char quoted[CK_QUOTE_ROOM];
 	int number = own_number(name);
 	struct ck_snode *node;
 	int r;
@@ -472,15 +501,17 @@ int ck_stage_setxattr(struct ck_stage *s, uint64_t ino, const char *name, const 
 	if (r < 0)
 		return r;
 	ck_state_write(s);
-	r = (ino & 7) == CK_STAGE_JSON ? -EOPNOTSUPP : node_of(s, ino, &node, err);
-	if (r == 0 && !node)
-		r = -EOPNOTSUPP;
-	if (r == 0 && number >= 0 && !node->is_dir)
+	r = node_of(s, ino, &node, err);
+	if (r == 0 && ((ino & 7) == CK_STAGE_JSON || !node))
+		r = refuse_xattr(ino, name, node, err);
+	else if (r == 0 && number >= 0 && !node->is_dir)
 		r = set_own(s, node, own_names[number], ck_span(p, n), err);
 	else if (r == 0 && strncmp(name, PREFIX, strlen(PREFIX)) == 0)
-		r = -EINVAL;
-	else if (r == 0)
-		r = keep_xattr(node, name, p, n, flags);
+		r = refuse_xattr(ino, name, node, err);
+	else if (r == 0 && (r = keep_xattr(node, name, p, n, flags)) == -ENOSPC)
+		ck_fail(err, CK_USAGE, ENOSPC, "%s: more than %u bytes of attributes: they are not "
+			"published, and kept in memory",
+			ck_stage_quote(node, quoted, sizeof(quoted)), XATTR_MAX);
 	ck_state_written(s);
 	if (number >= 0)
 		ck_edit_end(s, r);

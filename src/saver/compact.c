@@ -199,8 +199,13 @@ int ck_stage_compact(struct ck_stage *s, struct ck_publish_report *ret, struct c
 		live += m->vars[i].nbytes;
 	before = total_size(s);
 	*ret = (struct ck_publish_report){ .nothing = true };
-	if (live == before)
+	if (live == before) { /* perhaps it was cut short before the end */
+		if (s->nshards == 1 && s->shards[0].id == 0 && s->num_shards > 1) {
+			s->spent = true;
+			r = renumber(s, ret, err);
+		}
 		goto out;
+	}
 	several = s->num_shards != 1;
 	r = rewrite(s, x, m, err);
 	if (r == 0)

@@ -461,11 +461,12 @@ static int cut_back(struct ck_stage *s, struct ck_err *err)
 
 int ck_stage_abandon(struct ck_stage *s, struct ck_err *err)
 {
-	int r = ck_edit_begin(s, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (!s->found) {
+	pthread_mutex_lock(&s->edit_lock);
+	if (s->committed || s->in_doubt || s->spent) {
+		r = ck_fail(err, CK_BUSY, EBUSY, "%s: is published, or about to be", s->prefix);
+	} else if (!s->found) {
 		r = discard_everything(s, err);
 	} else {
 		ck_state_write(s);

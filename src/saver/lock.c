@@ -91,6 +91,7 @@ int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err)
 		}
 		if (s->vfs->stat(s->vfs, s->lock_path, &named) < 0 || named.ino != is.ino) {
 			ck_vfs_close(f); /* its holder removed it just now */
+			r = -EBUSY;
 			continue;
 		}
 		s->lock_file = f;
@@ -99,6 +100,9 @@ int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err)
 			ck_lock_drop(s);
 		break;
 	}
+	if (r == -ENOENT || r == -ENOTDIR)
+		return ck_fail(err, CK_MISSING, -r, "%s: the folder that it is to be in is not there: "
+			       "make it first", s->prefix);
 	if (r < 0)
 		return ck_fail(err, CK_BUSY, -r, "%s: cannot be locked for editing: %s%s",
 			       s->lock_path, strerror(-r),
@@ -106,6 +110,22 @@ int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err)
 				       ": open it read-only, or publish elsewhere with save=PREFIX" :
 				       "");
 	return 0;
+}
+
+int ck_lock_look(struct ck_stage *s, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
+	struct ck_vfile *f;
+	int r;
+
+	ck_buf_printf(&path, "%s.ckptfuse-lock", s->prefix);
+	if (ck_buf_failed(&path))
+		return ck_fail_nomem(err, s->prefix);
+	if (ck_vfs_open(s->vfs, path.p, O_RDONLY | O_NOFOLLOW, 0, &f) < 0)
+		return 0;
+	r = s->vfs->lock(f) == -EWOULDBLOCK ? refuse(s, f, err) : 0;
+	ck_vfs_close(f);
+	return r;
 }
 
 void ck_lock_drop(struct ck_stage *s)

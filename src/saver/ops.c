@@ -25,6 +25,24 @@ static int log_path(struct ck_stage *s, enum ck_rec_type type, const struct ck_s
 	return ck_slog_add(s, &rec, NULL, err);
 }
 
+/* Who replays may not have seen the variable that was last called so: the record says what the new
+ * file takes from it. */
+static int log_create(struct ck_stage *s, const struct ck_snode *dir, const char *name,
+		      const struct ck_varmeta *meta, bool suffixed, struct ck_err *err)
+{
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT, text = CK_BUF_INIT;
+	struct ck_record rec = { .type = CK_REC_CREATE };
+
+	ck_child_path(dir, name, &path);
+	if (meta)
+		ck_slog_meta_text(meta, suffixed, &text);
+	if (ck_buf_failed(&path) || ck_buf_failed(&text))
+		return ck_fail_nomem(err, s->prefix);
+	rec.path = ck_span(path.p, path.n);
+	rec.data = ck_span(text.p, text.n);
+	return ck_slog_add(s, &rec, NULL, err);
+}
+
 static struct ck_snode *new_node(struct ck_stage *s, bool is_dir, mode_t mode)
 {
 	struct ck_snode *n = ck_snode_new(s, s->next_id, is_dir);
@@ -47,7 +65,7 @@ int ck_entry_for(struct ck_stage *s, struct ck_snode *dir, const char *name,
 
 /* What a new file of that name is: the metadata of the variable that was last called so, with a
  * reference, or NULL. */
-static struct ck_varmeta *last_meta(struct ck_stage *s, const struct ck_sentry *e, bool *suffixed)
+struct ck_varmeta *ck_last_meta(struct ck_stage *s, const struct ck_sentry *e, bool *suffixed)
 {
 	struct ck_varmeta *meta = NULL;
 
@@ -62,28 +80,6 @@ static struct ck_varmeta *last_meta(struct ck_stage *s, const struct ck_sentry *
 		return NULL;
 	*suffixed = ck_tree_suffixed(s->tree, e->base);
 	return meta;
-}
-
-/* Who replays may not have seen the variable that was last called so: metadata comes first, as if
- * somebody had written it, and then the file. */
-int ck_inherit(struct ck_stage *s, struct ck_sentry *e, struct ck_varmeta **ret, bool *suffixed,
-	       struct ck_err *err)
-{
-	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-	struct ck_varmeta *meta = last_meta(s, e, suffixed);
-	int r = 0;
-
-	if (meta) {
-		ck_child_path(e->dir, e->name, &path);
-		r = ck_buf_failed(&path) ? ck_fail_nomem(err, s->prefix) :
-					   ck_slog_meta(s, ck_span(path.p, path.n), meta, *suffixed,
-							err);
-	}
-	if (r < 0)
-		ck_varmeta_unref(meta);
-	else
-		*ret = meta;
-	return r;
 }
 
 /* Everything that takes memory comes before the record, which cannot be taken back. */
@@ -109,9 +105,9 @@ int ck_do_create(struct ck_stage *s, struct ck_snode *dir, const char *name, mod
 	if (!c)
 		r = ck_fail_nomem(err, s->prefix);
 	if (r == 0 && !e->node)
-		r = ck_inherit(s, e, &meta, &suffixed, err);
+		meta = ck_last_meta(s, e, &suffixed);
 	if (r == 0)
-		r = log_path(s, CK_REC_CREATE, dir, name, err);
+		r = log_create(s, dir, name, meta, suffixed, err);
 	if (r < 0) {
 		ck_varmeta_unref(meta);
 		ck_content_unref(s, c);
@@ -197,7 +193,7 @@ static int unlink_base(struct ck_stage *s, struct ck_snode *dir, uint32_t base, 
 		return r;
 	}
 	e->base = base;
-	e->ghost = s->next_id++;
+	ck_ghost_set(s, e, s->next_id++);
 	ck_snode_touch(dir);
 	return 0;
 }
@@ -209,7 +205,7 @@ void ck_unlink_node(struct ck_stage *s, struct ck_snode *n)
 
 	ck_snode_touch(e->dir);
 	ck_snode_unlink(s, n);
-	e->ghost = hidden ? 0 : s->next_id++;
+	ck_ghost_set(s, e, hidden ? 0 : s->next_id++);
 	clock_gettime(CLOCK_REALTIME, &n->attr.ctime);
 	ck_sentry_maybe_free(s, e);
 	ck_snode_maybe_free(s, n);

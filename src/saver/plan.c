@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define BUDGET (UINT64_C(64) << 20) /* bytes of copying that replacing may cost */
-#define LISTED 20 /* unfinished variables that are named */
+#define LISTED 400 /* bytes of names of unfinished variables in a message */
 
 static int grow(void *array, size_t *room, size_t used, size_t size)
 {
@@ -59,7 +59,6 @@ static int add_change(struct ck_plan *p, struct ck_span old, struct ck_span new,
 	p->nchanges++; /* ck_plan_done() frees what it has got */
 	if (copy_name(&c->old_name, old) < 0 || copy_name(&c->new_name, new) < 0)
 		return -ENOMEM;
-	p->report.variables++;
 	if (ret)
 		*ret = p->nchanges - 1;
 	return 0;
@@ -123,6 +122,19 @@ static bool same_type(const struct ck_varmeta *a, const struct ck_varmeta *b)
 	return a && b && a->dtype == b->dtype && a->rank == b->rank &&
 	       (a->rank == 0 || memcmp(a->shape, b->shape, a->rank * sizeof(*a->shape)) == 0) &&
 	       a->big_endian == b->big_endian;
+}
+
+/* A V.json that says what was published: of strings, where they end too. */
+static bool same_meta(const struct ck_varmeta *a, const struct ck_varmeta *b)
+{
+	if (a == b)
+		return true;
+	if (!same_type(a, b))
+		return false;
+	if (a->dtype != CK_DT_STRING || !a->rank)
+		return true;
+	return a->lengths && b->lengths && a->nlengths == b->nlengths &&
+	       memcmp(a->lengths, b->lengths, a->nlengths * sizeof(*a->lengths)) == 0;
 }
 
 /* Where an item's bytes are published, if that is one range. */
@@ -366,11 +378,14 @@ static int plan_unfinished(struct ck_stage *s, struct ck_plan *p, struct ck_snod
 
 	if (!ck_snode_unfinished(s, n, &why))
 		return ck_buf_failed(&why) ? -ENOMEM : 0;
-	if (p->unfinished++ < LISTED) {
-		ck_buf_str(&p->unfinished_text, p->unfinished > 1 ? "; " : "");
-		ck_buf_printf(&p->unfinished_text, "%s %s",
-			      ck_stage_quote(n, quoted, sizeof(quoted)), why.p);
+	if (p->unfinished_text.n < LISTED) {
+		ck_buf_str(&p->unfinished_text, p->unfinished ? ", " : "");
+		ck_buf_str(&p->unfinished_text, ck_stage_quote(n, quoted, sizeof(quoted)));
+		if (!p->unfinished)
+			ck_buf_str(&p->unfinished_why, why.p);
+		p->named++;
 	}
+	p->unfinished++;
 	return 1;
 }
 
@@ -410,7 +425,7 @@ static int plan_file(struct ck_stage *s, struct ck_plan *p, struct ck_snode *n)
 	if (!ck_var_node_name(s, n, &name))
 		return -ENOMEM;
 	now = ck_span(name.p ? name.p : "", name.n);
-	if (old.p && same_bytes(n) && n->now.meta == n->pub.meta)
+	if (old.p && same_bytes(n) && same_meta(n->now.meta, n->pub.meta))
 		return ck_span_cmp(old, now) == 0 ? 0 : add_change(p, old, now, CK_TF_KEEP, NULL);
 	return plan_bytes(s, p, n, old, now);
 }
@@ -484,6 +499,35 @@ static int plan_dir(struct ck_stage *s, struct ck_plan *p, struct ck_snode *dir)
 	return r;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+	const struct ck_span *x = a, *y = b;
+
+	return ck_span_cmp(*x, *y);
+}
+
+/* What was deleted and made anew is one variable. */
+static int count_variables(struct ck_plan *p)
+{
+	struct ck_span *made = calloc(p->nchanges + 1, sizeof(*made));
+	size_t n = 0;
+
+	if (!made)
+		return -ENOMEM;
+	p->report.variables = p->nchanges;
+	for (size_t i = 0; i < p->nchanges; i++)
+		if (!p->changes[i].old_name.p)
+			made[n++] = p->changes[i].new_name;
+	if (n)
+		qsort(made, n, sizeof(*made), by_bytes);
+	for (size_t i = 0; i < p->nchanges && n; i++)
+		if (!p->changes[i].new_name.p &&
+		    bsearch(&p->changes[i].old_name, made, n, sizeof(*made), by_bytes))
+			p->report.variables--;
+	free(made);
+	return 0;
+}
+
 int ck_plan_make(struct ck_stage *s, struct ck_plan *p, struct ck_err *err)
 {
 	int r = 0;
@@ -491,6 +535,8 @@ int ck_plan_make(struct ck_stage *s, struct ck_plan *p, struct ck_err *err)
 	*p = (struct ck_plan){ 0 };
 	for (struct ck_snode *n = s->nodes; n && r == 0; n = n->all_next)
 		r = n->is_dir ? plan_dir(s, p, n) : plan_file(s, p, n);
+	if (r == 0)
+		r = count_variables(p);
 	if (r == 0)
 		r = choose(s, p, err);
 	if (r == 0)
@@ -514,6 +560,7 @@ void ck_plan_done(struct ck_plan *p)
 	free(p->patches);
 	free(p->files);
 	ck_buf_done(&p->unfinished_text);
+	ck_buf_done(&p->unfinished_why);
 	ck_quarantine_done(&p->died);
 	*p = (struct ck_plan){ 0 };
 }

@@ -115,8 +115,9 @@ static int set_quarantine(struct ck_stage *s, struct ck_publish *x, struct out *
 	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
 	int r;
 
-	(void)s;
-	if (!x->quarantine.n)
+	/* That nothing is in it is worth saying too: without it all that is dead would have to be
+	 * taken for fresh. */
+	if (!x->quarantine.n && !s->quarantine_known && s->exists)
 		return 0;
 	r = ck_quarantine_encode(&x->quarantine, &text);
 	if (r == 0)
@@ -218,6 +219,9 @@ static int check_stale(struct ck_stage *s, struct ck_err *err)
 			       "staged is kept, try again", s->prefix, strerror(-r));
 	if (!r)
 		return 0;
+	if (s->draft)
+		return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has changed it meanwhile: "
+			       "look at what is there, and try again", s->prefix);
 	return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has changed it since it was opened: "
 		       "the edits are kept in %s; unmount, look at what is there, and edit again",
 		       s->prefix, s->journal_path);
@@ -273,6 +277,8 @@ int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 	int r = ck_shards_sync(s, err);
 
 	if (r == 0)
+		r = ck_slog_settle(s, err);
+	if (r == 0)
 		r = age_quarantine(s, x, err);
 	if (r == 0)
 		r = ck_layout_make(s, x, err);
@@ -289,12 +295,21 @@ int ck_publish_commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *e
 
 static int refuse_unfinished(struct ck_stage *s, const struct ck_plan *p, struct ck_err *err)
 {
+	char others[64] = "";
+
+	if (ck_buf_failed(&p->unfinished_text) || ck_buf_failed(&p->unfinished_why))
+		return ck_fail_nomem(err, s->prefix);
+	if (p->unfinished == 1)
+		return ck_fail(err, CK_PUBLISH, EINVAL,
+			       "%s: cannot be published: %s %s; or delete it, or take it back with "
+			       "ckptctl discard", s->prefix, p->unfinished_text.p,
+			       p->unfinished_why.p);
+	if (p->unfinished > p->named)
+		snprintf(others, sizeof(others), " and %" PRIu64 " more", p->unfinished - p->named);
 	return ck_fail(err, CK_PUBLISH, EINVAL,
-		       "%s: cannot be published: %" PRIu64 " variable%s unfinished: %s%s: finish %s, "
-		       "delete %s, or take %s back with ckptctl discard", s->prefix, p->unfinished,
-		       p->unfinished == 1 ? " is" : "s are", p->unfinished_text.p,
-		       p->unfinished > 20 ? "; and others" : "", p->unfinished == 1 ? "it" : "them",
-		       p->unfinished == 1 ? "it" : "them", p->unfinished == 1 ? "it" : "them");
+		       "%s: cannot be published: %" PRIu64 " variables are unfinished: %s%s: ckptctl "
+		       "status says what they wait for; finish or delete them, or take them back "
+		       "with ckptctl discard", s->prefix, p->unfinished, p->unfinished_text.p, others);
 }
 
 static int begin(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)

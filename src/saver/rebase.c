@@ -193,6 +193,12 @@ static int publish_node(struct ck_stage *s, struct ck_snode *n, struct ck_err *e
 	return n->pub_name.p ? 0 : ck_fail_nomem(err, s->prefix);
 }
 
+/* What is there is the opened tree's own, and has not made way for something else. */
+static bool is_base(const struct ck_sentry *e)
+{
+	return e->node && e->node->base == e->base && e->node->is_dir == e->base_dir;
+}
+
 static int publish_nodes(struct ck_stage *s, struct ck_err *err)
 {
 	struct ck_snode *next;
@@ -208,7 +214,7 @@ static int publish_nodes(struct ck_stage *s, struct ck_err *err)
 			unpublish(s, n);
 		/* Be there another of that name by now, or not. */
 		for (struct ck_sentry *e = n->is_dir ? n->children : NULL; e; e = e->next)
-			if (e->base != CK_NO_NODE)
+			if (e->base != CK_NO_NODE && !is_base(e))
 				e->base_published = true;
 	}
 	return r;

@@ -179,8 +179,14 @@ static void notice(struct ck_stage *s, const char *fmt, ...)
 static int set_aside(struct ck_stage *s, const char *why, struct ck_err *err)
 {
 	char *to;
-	int r = ck_journal_set_aside(s->vfs, s->journal_path, &to, err);
+	int r;
 
+	if (s->o.look) {
+		s->ignored = true;
+		notice(s, "%s: %s: the next writer sets it aside", s->journal_path, why);
+		return 0;
+	}
+	r = ck_journal_set_aside(s->vfs, s->journal_path, &to, err);
 	if (r < 0)
 		return r;
 	if (s->pointer_path) {
@@ -252,8 +258,14 @@ static int roll_forward(struct ck_stage *s, struct look *l, const struct ck_jour
 			struct ck_err *err)
 {
 	struct ck_journal *j;
-	int r = ck_journal_resume(s->vfs, s->journal_path, scan, &j, err);
+	int r;
 
+	if (s->o.look) {
+		s->ignored = true;
+		notice(s, "%s: a publish was cut short: ckptctl commit finishes it", s->prefix);
+		return 0;
+	}
+	r = ck_journal_resume(s->vfs, s->journal_path, scan, &j, err);
 	if (r < 0)
 		return r;
 	r = open_patched(s, l, err);
@@ -308,7 +320,7 @@ static int decide(struct ck_stage *s, struct look *l, const struct ck_journal_sc
 			       roll_forward(s, l, scan, err) :
 			       set_aside(s, "it is committed, but the new index is not there", err);
 	}
-	return remove_prepared(s, l, err);
+	return s->o.look ? 0 : remove_prepared(s, l, err);
 }
 
 static int follow_pointer(struct ck_stage *s, struct ck_err *err)
@@ -322,7 +334,7 @@ static int follow_pointer(struct ck_stage *s, struct ck_err *err)
 	if (ck_buf_failed(&beside))
 		return ck_fail_nomem(err, s->prefix);
 	r = ck_pointer_read(s->vfs, beside.p, &path, NULL);
-	if (r == -ENOENT) {
+	if (r == -ENOENT) { /* what lies at PATH is of no checkpoint: ck_recover_orphan() */
 		s->unled = s->pointer_path != NULL;
 		return 0;
 	}
@@ -360,6 +372,18 @@ static int follow_pointer(struct ck_stage *s, struct ck_err *err)
 	return 0;
 }
 
+/* A journal that nothing points to is nobody's, unless it was just being begun, or what it commits
+ * is what this checkpoint is. */
+static bool is_done_with(struct ck_stage *s, const struct look *l,
+			 const struct ck_journal_scan *scan)
+{
+	struct ck_rec_index now;
+
+	return !l->edits || (scan->committed &&
+			     ck_rec_index_of(s->vfs, s->index_path, &now, NULL) == 0 &&
+			     ck_rec_index_same(&now, &l->commit));
+}
+
 int ck_recover(struct ck_stage *s, struct ck_err *err)
 {
 	struct look l = { .s = s };
@@ -368,20 +392,28 @@ int ck_recover(struct ck_stage *s, struct ck_err *err)
 	struct ck_vstat st;
 	int r = follow_pointer(s, err);
 
-	if (r < 0)
+	if (r < 0 || s->ignored)
 		return r;
-	r = s->unled ? -ENOENT : s->vfs->lstat(s->vfs, s->journal_path, &st);
+	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return ck_fail(err, CK_MISSING, -r, "%s: cannot be examined: %s", s->journal_path,
 			       strerror(-r));
 	r = ck_journal_scan(s->vfs, s->journal_path, look_at, &l, &scan, &why);
+	if (s->unled) {
+		if (r == 0 && !s->o.look && is_done_with(s, &l, &scan))
+			s->vfs->unlink(s->vfs, s->journal_path);
+		look_done(&l);
+		return 0;
+	}
 	if (r == -ENOMEM || why.cls == CK_MISSING)
 		ck_fail(err, why.cls, why.errnum, "%s", why.text);
 	else if (r < 0)
 		r = set_aside(s, why.cls == CK_UNSUPPORTED ? "it was written by a newer version" :
 			      "it cannot be read", err);
+	else if (!scan.has_base && s->o.look)
+		s->ignored = true;
 	else if (!scan.has_base)
 		r = (r = ck_slog_remove(s)) < 0 ?
 			    ck_fail(err, CK_BUSY, -r, "%s: cannot be removed: %s",

@@ -11,19 +11,30 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 
+/* What a file gets with its new name. */
+struct heritage {
+	struct ck_varmeta *meta;
+	bool suffixed;
+	char *component; /* what a cut spelling stands for */
+};
+
 static int log_rename(struct ck_stage *s, const struct ck_snode *from_dir, const char *from,
 		      const struct ck_snode *to_dir, const char *to, bool exchange,
-		      struct ck_err *err)
+		      const struct heritage *h, struct ck_err *err)
 {
-	struct ck_buf ck_auto_buf path = CK_BUF_INIT, target = CK_BUF_INIT;
+	struct ck_buf ck_auto_buf path = CK_BUF_INIT, target = CK_BUF_INIT,
+			   text = CK_BUF_INIT;
 	struct ck_record rec = { .type = CK_REC_RENAME, .flags = exchange ? CK_REC_EXCHANGE : 0 };
 
 	ck_child_path(from_dir, from, &path);
 	ck_child_path(to_dir, to, &target);
-	if (ck_buf_failed(&path) || ck_buf_failed(&target))
+	if (h && h->meta)
+		ck_slog_meta_text(h->meta, h->suffixed, &text);
+	if (ck_buf_failed(&path) || ck_buf_failed(&target) || ck_buf_failed(&text))
 		return ck_fail_nomem(err, s->prefix);
 	rec.path = ck_span(path.p, path.n);
 	rec.to = ck_span(target.p, target.n);
+	rec.data = ck_span(text.p, text.n);
 	return ck_slog_add(s, &rec, NULL, err);
 }
 
@@ -35,6 +46,18 @@ static bool lies_below(const struct ck_snode *dir, const struct ck_snode *n)
 	return false;
 }
 
+/* A folder's .d is no part of what it stands for. */
+static bool same_spelling(const struct ck_snode *n, const char *a, const char *b)
+{
+	size_t an = strlen(a), bn = strlen(b);
+
+	if (n->is_dir && an > 2 && strcmp(a + an - 2, ".d") == 0)
+		an -= 2;
+	if (n->is_dir && bn > 2 && strcmp(b + bn - 2, ".d") == 0)
+		bn -= 2;
+	return an == bn && memcmp(a, b, an) == 0;
+}
+
 /* Takes the node out of where it is and puts it there. */
 static void move(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *to)
 {
@@ -43,12 +66,12 @@ static void move(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *to)
 		     !ck_name_is_scratch(from->name);
 
 	ck_snode_touch(from->dir);
-	if (strcmp(from->name, to->name) != 0) { /* the new spelling speaks for itself */
+	if (!same_spelling(n, from->name, to->name)) { /* the new one speaks for itself */
 		free(n->component);
 		n->component = NULL;
 	}
 	ck_snode_unlink(s, n);
-	from->ghost = ghost ? s->next_id++ : 0;
+	ck_ghost_set(s, from, ghost ? s->next_id++ : 0);
 	ck_snode_link(s, n, to);
 	ck_sentry_maybe_free(s, from);
 	n->json_hidden = false;
@@ -116,7 +139,7 @@ static int exchange(struct ck_stage *s, struct ck_snode *a, struct ck_snode *b,
 		       (b->is_dir && lies_below(ea->dir, b))))
 		r = -EINVAL;
 	if (r == 0)
-		r = log_rename(s, ea->dir, ea->name, eb->dir, eb->name, true, err);
+		r = log_rename(s, ea->dir, ea->name, eb->dir, eb->name, true, NULL, err);
 	if (r < 0)
 		return r;
 	swap_components(a, b);
@@ -129,19 +152,10 @@ static int exchange(struct ck_stage *s, struct ck_snode *a, struct ck_snode *b,
 	return 0;
 }
 
-/* What a file gets with its new name. */
-struct heritage {
-	struct ck_varmeta *meta;
-	bool suffixed;
-	char *component; /* what a cut spelling stands for */
-};
-
 /* Onto a variable: who has no metadata takes its. Before the record, since memory may run out. */
 static int inherit(struct ck_stage *s, const struct ck_snode *n, const struct ck_snode *t,
 		   struct ck_sentry *e, struct heritage *ret, struct ck_err *err)
 {
-	int r = 0;
-
 	if (ck_name_is_scratch(e->name))
 		return 0;
 	if (t && t->component) {
@@ -156,9 +170,9 @@ static int inherit(struct ck_stage *s, const struct ck_snode *n, const struct ck
 		ret->meta = ck_varmeta_ref(t->now.meta);
 		ret->suffixed = t->suffixed;
 	} else {
-		r = ck_inherit(s, e, &ret->meta, &ret->suffixed, err);
+		ret->meta = ck_last_meta(s, e, &ret->suffixed);
 	}
-	return r;
+	return 0;
 }
 
 static void take_over(struct ck_snode *n, const struct ck_snode *t, struct heritage *h)
@@ -201,6 +215,9 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 	r = ck_found_node(s, &f, &n, err);
 	if (r == 0 && there)
 		r = ck_found_node(s, &g, &t, err);
+	if (r == 0 && (ck_snode_keep_component(s, n) < 0 ||
+		       (t && ck_snode_keep_component(s, t) < 0)))
+		r = ck_fail_nomem(err, s->prefix);
 	if (r == 0 && there)
 		g.node = t; /* the two may be one, which nobody had touched when they were found */
 	if (r < 0 || (n == t && g.kind == f.kind))
@@ -223,7 +240,7 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 	if (r == 0 && !n->is_dir)
 		r = inherit(s, n, t, e, &h, err);
 	if (r == 0)
-		r = log_rename(s, from_dir, n->entry->name, to_dir, to, false, err);
+		r = log_rename(s, from_dir, n->entry->name, to_dir, to, false, &h, err);
 	if (r < 0) {
 		ck_varmeta_unref(h.meta);
 		free(h.component);

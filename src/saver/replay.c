@@ -127,7 +127,12 @@ static int redo_bytes(struct replay *p, uint64_t at, const struct ck_record *rec
 		e.crc_ok = true;
 		e.durable = at < p->synced;
 		if (!e.durable) { /* a process died, the power may go yet */
+			r = ck_shard_open(s, e.which, true, err);
+			if (r < 0)
+				return r;
 			s->shards[e.which].dirty = true;
+			/* Perhaps it died of a sync that failed. */
+			s->shards[e.which].suspect = true;
 			ck_content_pend(s, n);
 		}
 	}
@@ -156,13 +161,14 @@ static int make_way(struct ck_stage *s, struct ck_snode *dir, const char *name, 
 							      err);
 }
 
-static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_err *err)
+static int redo_meta(struct ck_stage *s, struct ck_span path, struct ck_span text,
+		     struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
 	struct ck_varmeta *meta;
 	struct ck_snode *dir, *n;
 	struct ck_span last;
-	int r = ck_sfind_parent(s, rec->path, &dir, &last, err);
+	int r = ck_sfind_parent(s, path, &dir, &last, err);
 
 	if (r < 0)
 		return r;
@@ -174,11 +180,11 @@ static int redo_meta(struct ck_stage *s, const struct ck_record *rec, struct ck_
 	if (r == 0)
 		r = ck_buf_failed(&name) ? -ENOMEM : ck_json_owner(s, dir, name.p, &n, err);
 	if (r == 0)
-		r = ck_varmeta_parse(rec->data, NULL, s->big_endian, "journal", &meta, err);
+		r = ck_varmeta_parse(text, NULL, s->big_endian, "journal", &meta, err);
 	if (r == 0)
 		r = ck_do_meta(s, n, meta, err);
-	if (r == 0 && rec->data.n >= strlen(CK_META_SUFFIXED) &&
-	    memcmp(rec->data.p, CK_META_SUFFIXED, strlen(CK_META_SUFFIXED)) == 0)
+	if (r == 0 && text.n >= strlen(CK_META_SUFFIXED) &&
+	    memcmp(text.p, CK_META_SUFFIXED, strlen(CK_META_SUFFIXED)) == 0)
 		n->suffixed = true;
 	return r;
 }
@@ -277,7 +283,7 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 		return r < 0 ? r : ck_content_resize(s, n, rec->offset, err);
 	case CK_REC_META:
 		p->edits++;
-		return redo_meta(s, rec, err);
+		return redo_meta(s, rec->path, rec->data, err);
 	case CK_REC_DISCARD:
 		if (!rec->path.n)
 			return ck_discard_all(s, err);
@@ -287,7 +293,11 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 		return redo_name(p, rec, err);
 	default:
 		p->edits++;
-		return redo_name(p, rec, err);
+		r = redo_name(p, rec, err);
+		if (r == 0 && rec->data.n)
+			r = redo_meta(s, rec->type == CK_REC_RENAME ? rec->to : rec->path,
+				      rec->data, err);
+		return r;
 	}
 }
 
@@ -310,7 +320,9 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 	uint64_t dropped;
 	int r;
 
-	r = s->unled ? -ENOENT : s->vfs->lstat(s->vfs, s->journal_path, &st);
+	if (s->ignored || s->unled)
+		return 0;
+	r = s->vfs->lstat(s->vfs, s->journal_path, &st);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -335,10 +347,10 @@ int ck_replay(struct ck_stage *s, struct ck_err *err)
 			return r;
 	}
 	dropped = st.size - scan.end;
-	r = ck_journal_resume(s->vfs, s->journal_path, &scan, &s->journal, err);
+	r = s->o.look ? 0 : ck_journal_resume(s->vfs, s->journal_path, &scan, &s->journal, err);
 	if (r < 0)
 		return r;
-	if (dropped)
+	if (dropped && !s->o.look)
 		ck_buf_printf(&s->notice, "%s: %" PRIu64 " bytes at its end were never made durable, and "
 			      "are dropped\n", s->journal_path, dropped);
 	s->recovered = p.edits > 0; /* even if they come to nothing: who looks is told so */

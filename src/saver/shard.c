@@ -162,7 +162,7 @@ static int say(struct ck_err *err, const char *path, const char *what, int r)
 {
 	return ck_fail(err, CK_PUBLISH, -r, "%s: %s: %s%s", path, what, strerror(-r),
 		       r == -ENOSPC || r == -EDQUOT ?
-			       ": free some space, then commit again" :
+			       ": free some space, then try again" :
 		       r == -EACCES || r == -EROFS || r == -EPERM ?
 			       ": ask its owner, or publish elsewhere with -o save=PREFIX" : "");
 }
@@ -487,8 +487,9 @@ int ck_stage_data_open(struct ck_stage *s, struct ck_err *err)
 	sh = &s->shards[which];
 	if (!sh->file) {
 		/* Replaying needs what is there; otherwise it is left over from before. */
-		int flags = O_RDWR | O_CREAT | O_NOFOLLOW |
-			    (s->journal || s->replaying ? 0 : O_TRUNC);
+		int flags = s->o.look ? O_RDONLY | O_NOFOLLOW :
+			    O_RDWR | O_CREAT | O_NOFOLLOW |
+				    (s->journal || s->replaying ? 0 : O_TRUNC);
 		struct ck_vfile *f;
 
 		r = ck_vfs_open(s->vfs, sh->path, flags,
@@ -497,7 +498,7 @@ int ck_stage_data_open(struct ck_stage *s, struct ck_err *err)
 			return say(err, sh->path, "cannot be made", r);
 		ck_state_write(s);
 		sh->file = f;
-		sh->writable = sh->touched = true;
+		sh->writable = sh->touched = !s->o.look;
 		s->stage_named = false;
 		ck_shard_note(sh);
 		ck_state_written(s);
@@ -555,7 +556,7 @@ bool ck_shards_can_clone(struct ck_stage *s)
 	if (s->can_clone >= 0)
 		return s->can_clone;
 	s->can_clone = 0;
-	if (ck_shard_target(s, &t, NULL) < 0 || t->id == CK_REC_STAGE ||
+	if (s->o.look || ck_shard_target(s, &t, NULL) < 0 || t->id == CK_REC_STAGE ||
 	    t->stat.size < PROBE || ck_space_alloc(t->space, PROBE, 0, PROBE, &at) < 0)
 		return false;
 	t->dirty = true;

@@ -63,7 +63,8 @@ static int create_journal(struct ck_stage *s, struct ck_journal **ret, struct ck
 	if (r == 0)
 		r = ck_recover_orphan(s, err);
 	if (r == 0)
-		r = ck_journal_create(s->vfs, s->journal_path, mode, &rec, ret, err);
+		r = ck_journal_create(s->vfs, s->draft ? s->draft_path : s->journal_path, mode, &rec, ret,
+				      err);
 	free(rec.shards);
 	if (r < 0 || !s->pointer_path)
 		return r;
@@ -82,6 +83,7 @@ int ck_slog_begin(struct ck_stage *s, struct ck_err *err)
 
 	if (s->journal)
 		return 0;
+	s->draft = s->o.transient && !s->pointer_path;
 	r = create_journal(s, &j, err);
 	if (r < 0)
 		return r;
@@ -173,7 +175,8 @@ static int log_extents(struct ck_stage *s, struct ck_err *err)
 	int r = 0;
 
 	for (struct ck_snode *n = s->pending; n && r == 0; n = n->pending_next) {
-		if (!n->unlogged || !n->entry || !n->now.content)
+		/* (Without a map: what was staged has been taken back.) */
+		if (!n->unlogged || !n->entry || !n->now.content || !n->now.content->map)
 			continue;
 		if (!w.piece && !(w.piece = malloc(PIECE)))
 			return ck_fail_nomem(err, s->prefix);
@@ -331,17 +334,25 @@ static int relog_below(struct ck_stage *s, struct ck_snode *dir, struct ck_err *
 	return r;
 }
 
+void ck_slog_meta_text(const struct ck_varmeta *meta, bool suffixed, struct ck_buf *out)
+{
+	struct ck_buf ck_auto_buf packed = CK_BUF_INIT;
+
+	ck_varmeta_pack(meta, &packed);
+	out->failed |= packed.failed;
+	if (ck_buf_failed(out))
+		return;
+	ck_buf_str(out, suffixed ? CK_META_SUFFIXED : "{");
+	ck_buf_add(out, packed.p + 1, packed.n - 1);
+}
+
 int ck_slog_meta(struct ck_stage *s, struct ck_span path, const struct ck_varmeta *meta,
 		 bool suffixed, struct ck_err *err)
 {
-	struct ck_buf ck_auto_buf text = CK_BUF_INIT, packed = CK_BUF_INIT;
+	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
 	struct ck_record rec = { .type = CK_REC_META, .path = path };
 
-	ck_varmeta_pack(meta, &packed);
-	if (ck_buf_failed(&packed))
-		return ck_fail_nomem(err, s->prefix);
-	ck_buf_str(&text, suffixed ? CK_META_SUFFIXED : "{");
-	ck_buf_add(&text, packed.p + 1, packed.n - 1);
+	ck_slog_meta_text(meta, suffixed, &text);
 	if (ck_buf_failed(&text))
 		return ck_fail_nomem(err, s->prefix);
 	rec.data = ck_span(text.p, text.n);
@@ -480,7 +491,20 @@ int ck_slog_remove(struct ck_stage *s)
 {
 	int r = s->pointer_path ? remove_name(s, s->pointer_path) : 0;
 
-	return r < 0 ? r : remove_name(s, s->journal_path);
+	return r < 0 ? r : remove_name(s, s->draft ? s->draft_path : s->journal_path);
+}
+
+int ck_slog_settle(struct ck_stage *s, struct ck_err *err)
+{
+	int r;
+
+	if (!s->journal || !s->draft)
+		return 0;
+	r = ck_journal_sync(s->journal, err);
+	if (r == 0)
+		r = ck_journal_move(s->journal, s->journal_path, err);
+	s->draft = r < 0;
+	return r;
 }
 
 int ck_slog_retire(struct ck_stage *s, struct ck_err *err)

@@ -66,7 +66,8 @@ static int init(struct ck_stage *s, const struct ck_stage_options *o, struct ck_
 		s->journal_path = journal_at(s, o->journal);
 	}
 	s->subdir = o->subdir ? strdup(o->subdir) : NULL;
-	if (!s->index_path || !s->journal_path || (o->subdir && !s->subdir))
+	s->draft_path = with_suffix(s->prefix, ".ckptfuse-journal.draft");
+	if (!s->index_path || !s->journal_path || !s->draft_path || (o->subdir && !s->subdir))
 		return ck_fail_nomem(err, o->prefix);
 	s->o.prefix = s->source;
 	s->o.journal = NULL;
@@ -218,6 +219,7 @@ static void remove_stray(struct ck_stage *s)
 		remove_file(s, CK_SUFFIX_STAGE);
 	if (!s->journal)
 		remove_file(s, CK_SUFFIX_INDEX_NEW);
+	s->vfs->unlink(s->vfs, s->draft_path);
 	/* Copies that were being made of a journal, or of a pointer to one. */
 	remove_file(s, CK_SUFFIX_JOURNAL ".new");
 	copy = with_suffix(s->journal_path, ".new");
@@ -226,10 +228,29 @@ static void remove_stray(struct ck_stage *s)
 	free(copy);
 }
 
+/* What cannot be laid over the checkpoint can still be dropped, by who drops it all. */
+static int give_up(struct ck_stage *s, const struct ck_stage_options *o, struct ck_stage **ret,
+		   struct ck_err *err)
+{
+	int r = ck_slog_remove(s);
+
+	if (r < 0)
+		ck_fail(err, CK_PUBLISH, -r, "%s: cannot be removed: %s", s->journal_path,
+			strerror(-r));
+	ck_stage_close(s, NULL);
+	if (r == 0)
+		r = ck_stage_open(o, ret, err);
+	if (r == 0)
+		ck_buf_printf(&(*ret)->notice, "%s: the edits that its journal kept could not be laid "
+			      "over it, and were given up\n", (*ret)->prefix);
+	return r;
+}
+
 int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struct ck_err *err)
 {
 	struct ck_stage *s = calloc(1, sizeof(*s));
-	int r;
+	struct ck_err why = CK_ERR_INIT;
+	int r, replay = 0;
 
 	if (!s)
 		return ck_fail_nomem(err, o->prefix);
@@ -237,7 +258,7 @@ int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struc
 	if (r == 0)
 		r = check_free(s, err);
 	if (r == 0)
-		r = ck_lock_take(s, o->holder, err);
+		r = o->look ? ck_lock_look(s, err) : ck_lock_take(s, o->holder, err);
 	if (r == 0)
 		r = ck_recover(s, err);
 	if (r == 0)
@@ -247,8 +268,12 @@ int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struc
 	if (r == 0)
 		r = make_root(s, err);
 	if (r == 0)
-		r = ck_replay(s, err);
-	if (r == 0)
+		r = replay = ck_replay(s, &why);
+	if (replay < 0 && replay != -ENOMEM && o->discard_lost)
+		return give_up(s, o, ret, err);
+	if (replay < 0)
+		ck_fail(err, why.cls, why.errnum, "%s", why.text);
+	if (r == 0 && !o->look)
 		remove_stray(s);
 	if (r < 0)
 		ck_stage_close(s, NULL);
@@ -297,11 +322,11 @@ int ck_stage_close(struct ck_stage *s, struct ck_err *err)
 
 	if (!s)
 		return 0;
-	if (s->journal && worth_keeping(s))
+	if (s->journal && !s->draft && worth_keeping(s))
 		r = s->committed || s->in_doubt ? 0 : ck_slog_sync(s, err);
 	else if (s->journal)
 		r = ck_slog_retire(s, err);
-	if (s->tree && !s->journal && !s->spent) {
+	if (s->tree && !s->journal && !s->spent && !s->o.look) {
 		ck_snodes_free(s);
 		ck_shards_trim(s);
 	}
@@ -324,6 +349,7 @@ int ck_stage_close(struct ck_stage *s, struct ck_err *err)
 	free(s->index_path);
 	free(s->journal_path);
 	free(s->pointer_path);
+	free(s->draft_path);
 	free(s->subdir);
 	pthread_rwlock_destroy(&s->state_lock);
 	pthread_mutex_destroy(&s->edit_lock);

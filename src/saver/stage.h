@@ -57,7 +57,11 @@ struct ck_stage_options {
 	const char *journal; /* where the journal lies, or NULL: beside the bundle */
 	bool create; /* there is no checkpoint yet */
 	bool force; /* a damaged one is opened as far as it can be read */
-	bool discard_lost; /* a journal whose PATH is not there is forgotten (ckptctl discard) */
+	bool look; /* to ask what is staged: nothing is locked or written, nothing can be edited */
+	/* A journal whose PATH is not there, or that cannot be laid over the checkpoint, is
+	 * forgotten (ckptctl discard). */
+	bool discard_lost;
+	bool transient; /* what is staged goes where the program ends before it publishes */
 	bool tells_recovered; /* the caller says itself that edits were recovered: no notice */
 	enum ck_publish_how how;
 	struct ck_tree_options tree;
@@ -190,9 +194,9 @@ int ck_stage_removexattr(struct ck_stage *s, uint64_t ino, const char *name, str
 /* The folder and file name under which the variable of that name is shown, or would be if it were
  * made; with make, folders are made (and, where the variable's name is a folder's, that folder is
  * respelt with .d). *file is allocated. A name that ends in the separator means the scope: the
- * file name is that of the folder. TF2's suffix is left out of the path where that does not collide;
- * V.json has to say it of a new variable. -ENOENT where a folder is missing and make is false;
- * -EEXIST where the path is that of the variable with that suffix. */
+ * file name is that of the folder. TF2's suffix is left out of the path where that does not
+ * collide; V.json has to say it of a new variable. -ENOENT where a folder is missing and make is
+ * false; -EEXIST where the path is that of the variable with that suffix. */
 int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir, char **file,
 		   struct ck_err *err);
 /* The same for a name that is a variable's, even where it ends in the separator: a variable may be
@@ -245,7 +249,7 @@ int ck_stage_publish(struct ck_stage *s, unsigned flags, struct ck_publish_repor
  * variable is again what was published; -ENOENT where nothing is staged there. */
 int ck_stage_discard(struct ck_stage *s, const char *path, struct ck_err *err);
 /* Drops what this opening has staged; what was recovered stays in the journal as it was found.
- * Before anything was published. Afterwards the stage can only be closed. */
+ * Before anything was published, else -EBUSY. Afterwards the stage can only be closed. */
 int ck_stage_abandon(struct ck_stage *s, struct ck_err *err);
 
 /* Gives back the space of what is not used: the data is written anew. Publishes what is staged

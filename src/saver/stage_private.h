@@ -101,6 +101,8 @@ struct ck_sentry {
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
 	uint64_t ghost; /* id of a V.json that has gone, but may still be read or removed; or 0 */
+	uint64_t ghost_key; /* id by which it is in the table of ghosts (node.c), or 0 */
+	struct ck_sentry *ghost_next;
 };
 
 /* What can be staged of a node, and published. */
@@ -191,6 +193,7 @@ struct ck_stage {
 	char *journal_path; /* where the journal lies */
 	char *pointer_path; /* what points to it, or NULL */
 	bool unled; /* nothing points to it when this is opened: what lies there is not ours */
+	char *draft_path; /* where it lies while it does not count */
 	char *subdir;
 	struct ck_stage_options o; /* its strings are not used */
 	bool big_endian;
@@ -224,6 +227,7 @@ struct ck_stage {
 	bool stage_named; /* the name of P.ckptfuse-data is durable */
 
 	struct ck_journal *journal; /* NULL: nothing is staged */
+	bool draft; /* transient: it does not have its name yet */
 	uint32_t generation;
 	struct ck_sold_journal *old_journals;
 	struct ck_content *contents; /* all */
@@ -236,6 +240,8 @@ struct ck_stage {
 	size_t node_slots, nnodes;
 	struct ck_sentry **entry_table;
 	size_t entry_slots, nentries;
+	struct ck_sentry **ghost_table;
+	size_t ghost_slots, nghosts;
 	uint64_t next_id;
 	uint64_t garbage; /* unlinked nodes that the kernel has forgotten; atomic */
 	unsigned writing; /* how often state_lock is held for writing, under edit_lock */
@@ -244,6 +250,7 @@ struct ck_stage {
 	bool relogging; /* a journal is begun */
 	bool recovered; /* edits come from a journal that was found */
 	uint64_t found; /* bytes of that journal; 0: it held no edits */
+	bool ignored; /* there is a journal that is not ours to go on with */
 	bool own; /* edits were made by this opening */
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
@@ -278,6 +285,7 @@ static inline void ck_state_written(struct ck_stage *s)
 
 /* lock.c */
 int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err);
+int ck_lock_look(struct ck_stage *s, struct ck_err *err); /* whether somebody holds it: -EBUSY */
 void ck_lock_drop(struct ck_stage *s);
 
 /* node.c: tables of nodes and entries. Under edit_lock and state_lock (write) where they change. */
@@ -287,6 +295,11 @@ struct ck_sentry *ck_sentry_find(const struct ck_stage *s, const struct ck_snode
 /* The entry, made if need be; NULL when out of memory. */
 struct ck_sentry *ck_sentry_make(struct ck_stage *s, struct ck_snode *dir, const char *name,
 				size_t len);
+/* A variable has just gone from the entry: its V.json may still be asked for by that id. Nobody has
+ * to do anything to make it none again but set e->ghost to 0. */
+void ck_ghost_set(struct ck_stage *s, struct ck_sentry *e, uint64_t id);
+/* The entry where such a one was last, whatever has become of it; NULL: nothing is known. */
+struct ck_sentry *ck_ghost_find(const struct ck_stage *s, uint64_t id);
 /* Forgets an entry that says nothing. */
 void ck_sentry_maybe_free(struct ck_stage *s, struct ck_sentry *e);
 struct ck_snode *ck_snode_new(struct ck_stage *s, uint64_t id, bool is_dir);
@@ -330,6 +343,8 @@ bool ck_dir_is_empty(struct ck_stage *s, struct ck_snode *dir);
 /* Appends the path of a node (or of a name in a folder) for the journal and for people. */
 void ck_snode_path(const struct ck_snode *n, struct ck_buf *out);
 void ck_child_path(const struct ck_snode *dir, const char *name, struct ck_buf *out);
+/* What a cut spelling stands for is kept where it is known by the folder alone: before a move. */
+int ck_snode_keep_component(struct ck_stage *s, struct ck_snode *n);
 /* Appends the scope's name with the separator; false where a component cannot be known. */
 bool ck_scope_name(const struct ck_stage *s, const struct ck_snode *dir, struct ck_buf *out);
 /* Appends the variable's name; false where it cannot be known (a path with %~, no V.json). */
@@ -401,6 +416,8 @@ bool ck_shards_can_clone(struct ck_stage *s);
 int ck_slog_begin(struct ck_stage *s, struct ck_err *err);
 int ck_slog_add(struct ck_stage *s, struct ck_record *r, uint64_t *data_at, struct ck_err *err);
 /* META of what is not said by who writes V.json: suffixed is told as well. */
+/* Appends metadata as a record has it. */
+void ck_slog_meta_text(const struct ck_varmeta *meta, bool suffixed, struct ck_buf *out);
 int ck_slog_meta(struct ck_stage *s, struct ck_span path, const struct ck_varmeta *meta,
 		 bool suffixed, struct ck_err *err);
 #define CK_META_SUFFIXED "{\"suffixed\": true, " /* how such a one begins */
@@ -410,6 +427,8 @@ int ck_slog_sync(struct ck_stage *s, struct ck_err *err);
 /* The journal is not needed any more: its name goes, its bytes stay while somebody needs them. */
 int ck_slog_retire(struct ck_stage *s, struct ck_err *err);
 int ck_slog_remove(struct ck_stage *s); /* the names alone; nothing of it is open */
+/* A draft becomes the journal. */
+int ck_slog_settle(struct ck_stage *s, struct ck_err *err);
 int ck_shards_sync(struct ck_stage *s, struct ck_err *err);
 void ck_slog_drop_old(struct ck_stage *s);
 struct ck_journal *ck_slog_generation(const struct ck_stage *s, uint32_t generation);
@@ -445,10 +464,9 @@ int ck_entry_for(struct ck_stage *s, struct ck_snode *dir, const char *name,
 void ck_unlink_node(struct ck_stage *s, struct ck_snode *n);
 bool ck_other_spelling(struct ck_stage *s, struct ck_snode *dir, const char *name,
 		       struct ck_found *ret);
-/* A new file takes the metadata of the variable that was last called so: *ret, a reference, stays
- * as it is where there was none. Logged when it returns 0. */
-int ck_inherit(struct ck_stage *s, struct ck_sentry *e, struct ck_varmeta **ret, bool *suffixed,
-	       struct ck_err *err);
+/* What a new file of that name is: the metadata of the variable that was last called so, with a
+ * reference, or NULL. */
+struct ck_varmeta *ck_last_meta(struct ck_stage *s, const struct ck_sentry *e, bool *suffixed);
 void ck_snode_attr(struct ck_stage *s, struct ck_snode *n, enum ck_stage_kind kind,
 		   struct stat *ret);
 int ck_stage_data_open(struct ck_stage *s, struct ck_err *err); /* P.ckptfuse-data */
@@ -498,8 +516,8 @@ struct ck_plan {
 	struct ck_vfile **files;
 	size_t npatches, patches_room;
 	struct ck_quarantine died; /* age 1: what this publish gives up */
-	uint64_t unfinished;
-	struct ck_buf unfinished_text;
+	uint64_t unfinished, named; /* that many of them stand in the text */
+	struct ck_buf unfinished_text, unfinished_why; /* names; what the first one waits for */
 	struct ck_publish_report report;
 };
 int ck_plan_make(struct ck_stage *s, struct ck_plan *p, struct ck_err *err);
@@ -568,8 +586,6 @@ int ck_base_json(struct ck_stage *s, uint32_t base, struct ck_buf *out, struct c
 bool ck_base_name(struct ck_stage *s, uint32_t base, struct ck_buf *out);
 int ck_ghost_json(struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *out,
 		  struct ck_err *err);
-/* The entry whose ghost that is, or NULL. */
-struct ck_sentry *ck_ghost_entry(struct ck_stage *s, uint64_t id);
 
 const char *ck_stage_quote(const struct ck_snode *n, char *buf, size_t room);
 

@@ -164,21 +164,28 @@ int ck_ghost_json(struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *
 	return ck_buf_failed(out) ? ck_fail_nomem(err, s->prefix) : 0;
 }
 
+/* As the model has it, with checksum and place. */
+static bool is_as_opened(const struct ck_stage *s, const struct ck_snode *n, struct ck_span name)
+{
+	const struct ck_content *c = n->now.content;
+
+	return n->home_is_base && c && c == n->pub.content && !c->map && c->model == s->model &&
+	       n->now.meta == n->pub.meta &&
+	       ck_span_cmp(name, ck_var_name(s->model, &s->model->vars[c->var])) == 0;
+}
+
 void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out)
 {
 	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
 
-	/* As it is published, with checksum and place, while nothing of it is staged. */
-	if (n->pub.content && n->now.content == n->pub.content && n->now.meta == n->pub.meta &&
-	    !n->now.content->map && n->now.content->model == s->model && n->entry &&
-	    n->home_is_base && ck_snode_is_var(n) && !ck_snode_is_dirty(n)) {
-		if (ck_meta_var(s->model, n->now.content->var, true, out, NULL) == 0)
-			return;
-		ck_buf_clear(out);
-	}
 	if (!n->now.meta)
 		return;
-	if (!n->entry || !ck_var_node_name(s, n, &name)) {
+	if (n->entry && ck_snode_is_var(n) && ck_var_node_name(s, n, &name)) {
+		if (is_as_opened(s, n, ck_span(name.p, name.n)) &&
+		    ck_meta_var(s->model, n->now.content->var, true, out, NULL) == 0)
+			return;
+		ck_buf_clear(out);
+	} else {
 		ck_buf_clear(&name);
 		if (n->now.meta->name)
 			ck_buf_add(&name, n->now.meta->name, n->now.meta->name_len);

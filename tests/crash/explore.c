@@ -303,7 +303,9 @@ static void leftover(void *arg, const char *path)
 	if (l->journal && begins(rest, ".ckptfuse-"))
 		return;
 	/* A journal that was being made when the power went may be no journal at all: whoever finds
-	 * it cannot know what it was. */
+	 * it cannot know what it was, and leaves it where nothing points to it. */
+	if (script->journal && strcmp(path, script->journal) == 0)
+		return;
 	if (strcmp(rest, ".ckptfuse-journal.aside") == 0 ||
 	    (script->journal && begins(path, script->journal) &&
 	     strcmp(path + strlen(script->journal), ".aside") == 0))

@@ -306,7 +306,7 @@ static void test_holes(void)
 
 int main(void)
 {
-	tap_plan(51);
+	tap_plan(47);
 	test_inside();
 	test_size();
 	test_pieces();
