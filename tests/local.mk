@@ -76,9 +76,11 @@ unit_tests = \
 	%D%/unit/test_source \
 	%D%/unit/test_space \
 	%D%/unit/test_stage_bytes \
+	%D%/unit/test_stage_meta \
 	%D%/unit/test_stage_names \
 	%D%/unit/test_stage_random \
 	%D%/unit/test_stage_recover \
+	%D%/unit/test_stage_slices \
 	%D%/unit/test_table \
 	%D%/unit/test_table_write \
 	%D%/unit/test_util \
@@ -178,10 +180,12 @@ endif
 bats_tests = \
 	%D%/bats/cli.bats \
 	%D%/bats/ctl.bats \
+	%D%/bats/ctl_staged.bats \
 	%D%/bats/lint.bats \
 	%D%/bats/mutation.bats \
 	%D%/bats/source.bats
 mount_tests = \
+	%D%/bats/ctl_mount.bats \
 	%D%/bats/edit.bats \
 	%D%/bats/edit_files.bats \
 	%D%/bats/edit_names.bats \
@@ -201,6 +205,7 @@ endif
 endif
 
 EXTRA_DIST += $(bats_tests) $(mount_tests) \
+	%D%/bats/ctl.bash \
 	%D%/bats/edit.bash \
 	%D%/bats/helper.bash \
 	%D%/data \

@@ -88,7 +88,7 @@ static int ghost_attr(struct ck_stage *s, const struct ck_sentry *e, struct stat
 		      struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
-	int r = e ? ck_ghost_json(s, e, &text, err) : -ESTALE;
+	int r = ck_ghost_json(s, e, &text, err);
 
 	if (r < 0)
 		return r;
@@ -104,6 +104,20 @@ static int ghost_attr(struct ck_stage *s, const struct ck_sentry *e, struct stat
 		.st_ctim = s->model->mtime,
 	};
 	set_size(ret, text.n);
+	return 0;
+}
+
+/* By its inode, which who opened it to write to it has still, when it is another's V.json. */
+static int ghost_getattr(struct ck_stage *s, uint64_t ino, struct stat *ret, struct ck_err *err)
+{
+	struct ck_sentry *e = ck_ghost_find(s, ino >> 3);
+
+	if (e && e->ghost == ino >> 3)
+		return ghost_attr(s, e, ret, err);
+	if (!e || !e->node || e->node->is_dir)
+		return -ESTALE;
+	ck_snode_attr(s, e->node, CK_STAGE_JSON, ret);
+	ret->st_ino = ino;
 	return 0;
 }
 
@@ -171,7 +185,7 @@ int ck_stage_getattr(struct ck_stage *s, uint64_t ino, struct stat *ret, struct 
 	pthread_rwlock_rdlock(&s->state_lock);
 	n = ino == CK_STAGE_ROOT ? s->root : ck_snode_by_id(s, ino >> 3, is_dir);
 	if (kind == CK_STAGE_GHOST)
-		r = ghost_attr(s, ck_ghost_entry(s, ino >> 3), ret, err);
+		r = ghost_getattr(s, ino, ret, err);
 	else if (n)
 		ck_snode_attr(s, n, kind, ret);
 	else if (ino >> 3 < ck_tree_nodes(s->tree))

@@ -90,15 +90,6 @@ static int open_base(struct ck_stage *s, struct ck_sfile *f, uint64_t id, struct
 	return r;
 }
 
-struct ck_sentry *ck_ghost_entry(struct ck_stage *s, uint64_t id)
-{
-	for (size_t i = 0; i < s->entry_slots; i++)
-		for (struct ck_sentry *e = s->entry_table[i]; e; e = e->hash_next)
-			if (e->ghost == id)
-				return e;
-	return NULL;
-}
-
 static int open_node(struct ck_stage *s, struct ck_sfile *f, struct ck_snode *n,
 		     struct ck_err *err)
 {
@@ -125,8 +116,8 @@ static int open_edited(struct ck_stage *s, struct ck_sfile *f, uint64_t id, stru
 	int r = 0;
 
 	if (f->kind == CK_STAGE_GHOST) {
-		e = ck_ghost_entry(s, id);
-		if (!e)
+		e = ck_ghost_find(s, id);
+		if (!e || e->ghost != id)
 			return -ENOENT;
 		if (!writes(f->flags)) { /* mv to another file system copies it */
 			f->kind = CK_STAGE_JSON;

@@ -199,12 +199,81 @@ static void entry_free(struct ck_sentry *e)
 	free(e);
 }
 
+static size_t ghost_slot(const struct ck_stage *s, uint64_t id)
+{
+	return id_hash(id, false) & (s->ghost_slots - 1);
+}
+
+static void ghost_unhash(struct ck_stage *s, struct ck_sentry *e)
+{
+	struct ck_sentry **at;
+
+	if (!e->ghost_key)
+		return;
+	at = &s->ghost_table[ghost_slot(s, e->ghost_key)];
+	while (*at != e)
+		at = &(*at)->ghost_next;
+	*at = e->ghost_next;
+	e->ghost_key = 0;
+	s->nghosts--;
+}
+
+static void grow_ghosts(struct ck_stage *s)
+{
+	size_t slots = s->ghost_slots ? 2 * s->ghost_slots : 64, was = s->ghost_slots;
+	struct ck_sentry **old = s->ghost_table, **table = calloc(slots, sizeof(*table));
+
+	if (!table)
+		return;
+	s->ghost_table = table;
+	s->ghost_slots = slots;
+	for (size_t i = 0; i < was; i++) {
+		struct ck_sentry *e = old[i], *next;
+
+		for (; e; e = next) {
+			struct ck_sentry **at = &table[ghost_slot(s, e->ghost_key)];
+
+			next = e->ghost_next;
+			e->ghost_next = *at;
+			*at = e;
+		}
+	}
+	free(old);
+}
+
+void ck_ghost_set(struct ck_stage *s, struct ck_sentry *e, uint64_t id)
+{
+	struct ck_sentry **at;
+
+	ghost_unhash(s, e);
+	e->ghost = 0;
+	if (s->nghosts >= s->ghost_slots)
+		grow_ghosts(s);
+	if (!id || !s->ghost_slots)
+		return;
+	at = &s->ghost_table[ghost_slot(s, id)];
+	e->ghost = e->ghost_key = id;
+	e->ghost_next = *at;
+	*at = e;
+	s->nghosts++;
+}
+
+struct ck_sentry *ck_ghost_find(const struct ck_stage *s, uint64_t id)
+{
+	struct ck_sentry *e = s->ghost_slots ? s->ghost_table[ghost_slot(s, id)] : NULL;
+
+	while (e && e->ghost_key != id)
+		e = e->ghost_next;
+	return e;
+}
+
 void ck_sentry_maybe_free(struct ck_stage *s, struct ck_sentry *e)
 {
 	struct ck_sentry **at;
 
 	if (e->node || e->base != CK_NO_NODE || e->last || e->ghost)
 		return;
+	ghost_unhash(s, e);
 	at = &s->entry_table[name_hash(e->dir, e->name, strlen(e->name)) & (s->entry_slots - 1)];
 	while (*at != e)
 		at = &(*at)->hash_next;
@@ -232,8 +301,10 @@ void ck_snodes_free(struct ck_stage *s)
 	while (s->nodes)
 		node_free(s, s->nodes);
 	free(s->entry_table);
+	free(s->ghost_table);
 	free(s->node_table);
-	s->entry_table = NULL;
+	s->entry_table = s->ghost_table = NULL;
+	s->ghost_slots = s->nghosts = 0;
 	s->node_table = NULL;
 	s->entry_slots = s->node_slots = 0;
 }

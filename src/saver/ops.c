@@ -193,7 +193,7 @@ static int unlink_base(struct ck_stage *s, struct ck_snode *dir, uint32_t base, 
 		return r;
 	}
 	e->base = base;
-	e->ghost = s->next_id++;
+	ck_ghost_set(s, e, s->next_id++);
 	ck_snode_touch(dir);
 	return 0;
 }
@@ -205,7 +205,7 @@ void ck_unlink_node(struct ck_stage *s, struct ck_snode *n)
 
 	ck_snode_touch(e->dir);
 	ck_snode_unlink(s, n);
-	e->ghost = hidden ? 0 : s->next_id++;
+	ck_ghost_set(s, e, hidden ? 0 : s->next_id++);
 	clock_gettime(CLOCK_REALTIME, &n->attr.ctime);
 	ck_sentry_maybe_free(s, e);
 	ck_snode_maybe_free(s, n);

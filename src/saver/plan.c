@@ -124,6 +124,19 @@ static bool same_type(const struct ck_varmeta *a, const struct ck_varmeta *b)
 	       a->big_endian == b->big_endian;
 }
 
+/* A V.json that says what was published: of strings, where they end too. */
+static bool same_meta(const struct ck_varmeta *a, const struct ck_varmeta *b)
+{
+	if (a == b)
+		return true;
+	if (!same_type(a, b))
+		return false;
+	if (a->dtype != CK_DT_STRING || !a->rank)
+		return true;
+	return a->lengths && b->lengths && a->nlengths == b->nlengths &&
+	       memcmp(a->lengths, b->lengths, a->nlengths * sizeof(*a->lengths)) == 0;
+}
+
 /* Where an item's bytes are published, if that is one range. */
 static bool find_home(struct ck_stage *s, const struct ck_content *c, struct ck_item *i)
 {
@@ -412,7 +425,7 @@ static int plan_file(struct ck_stage *s, struct ck_plan *p, struct ck_snode *n)
 	if (!ck_var_node_name(s, n, &name))
 		return -ENOMEM;
 	now = ck_span(name.p ? name.p : "", name.n);
-	if (old.p && same_bytes(n) && n->now.meta == n->pub.meta)
+	if (old.p && same_bytes(n) && same_meta(n->now.meta, n->pub.meta))
 		return ck_span_cmp(old, now) == 0 ? 0 : add_change(p, old, now, CK_TF_KEEP, NULL);
 	return plan_bytes(s, p, n, old, now);
 }

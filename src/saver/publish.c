@@ -115,8 +115,9 @@ static int set_quarantine(struct ck_stage *s, struct ck_publish *x, struct out *
 	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
 	int r;
 
-	(void)s;
-	if (!x->quarantine.n)
+	/* That nothing is in it is worth saying too: without it all that is dead would have to be
+	 * taken for fresh. */
+	if (!x->quarantine.n && !s->quarantine_known && s->exists)
 		return 0;
 	r = ck_quarantine_encode(&x->quarantine, &text);
 	if (r == 0)

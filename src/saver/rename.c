@@ -71,7 +71,7 @@ static void move(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *to)
 		n->component = NULL;
 	}
 	ck_snode_unlink(s, n);
-	from->ghost = ghost ? s->next_id++ : 0;
+	ck_ghost_set(s, from, ghost ? s->next_id++ : 0);
 	ck_snode_link(s, n, to);
 	ck_sentry_maybe_free(s, from);
 	n->json_hidden = false;

@@ -162,7 +162,7 @@ static int say(struct ck_err *err, const char *path, const char *what, int r)
 {
 	return ck_fail(err, CK_PUBLISH, -r, "%s: %s: %s%s", path, what, strerror(-r),
 		       r == -ENOSPC || r == -EDQUOT ?
-			       ": free some space, then commit again" :
+			       ": free some space, then try again" :
 		       r == -EACCES || r == -EROFS || r == -EPERM ?
 			       ": ask its owner, or publish elsewhere with -o save=PREFIX" : "");
 }

@@ -101,6 +101,8 @@ struct ck_sentry {
 	bool base_dir; /* it is the folder */
 	bool base_published; /* that it is gone is published */
 	uint64_t ghost; /* id of a V.json that has gone, but may still be read or removed; or 0 */
+	uint64_t ghost_key; /* id by which it is in the table of ghosts (node.c), or 0 */
+	struct ck_sentry *ghost_next;
 };
 
 /* What can be staged of a node, and published. */
@@ -238,6 +240,8 @@ struct ck_stage {
 	size_t node_slots, nnodes;
 	struct ck_sentry **entry_table;
 	size_t entry_slots, nentries;
+	struct ck_sentry **ghost_table;
+	size_t ghost_slots, nghosts;
 	uint64_t next_id;
 	uint64_t garbage; /* unlinked nodes that the kernel has forgotten; atomic */
 	unsigned writing; /* how often state_lock is held for writing, under edit_lock */
@@ -291,6 +295,11 @@ struct ck_sentry *ck_sentry_find(const struct ck_stage *s, const struct ck_snode
 /* The entry, made if need be; NULL when out of memory. */
 struct ck_sentry *ck_sentry_make(struct ck_stage *s, struct ck_snode *dir, const char *name,
 				size_t len);
+/* A variable has just gone from the entry: its V.json may still be asked for by that id. Nobody has
+ * to do anything to make it none again but set e->ghost to 0. */
+void ck_ghost_set(struct ck_stage *s, struct ck_sentry *e, uint64_t id);
+/* The entry where such a one was last, whatever has become of it; NULL: nothing is known. */
+struct ck_sentry *ck_ghost_find(const struct ck_stage *s, uint64_t id);
 /* Forgets an entry that says nothing. */
 void ck_sentry_maybe_free(struct ck_stage *s, struct ck_sentry *e);
 struct ck_snode *ck_snode_new(struct ck_stage *s, uint64_t id, bool is_dir);
@@ -579,8 +588,6 @@ int ck_base_json(struct ck_stage *s, uint32_t base, struct ck_buf *out, struct c
 bool ck_base_name(struct ck_stage *s, uint32_t base, struct ck_buf *out);
 int ck_ghost_json(struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *out,
 		  struct ck_err *err);
-/* The entry whose ghost that is, or NULL. */
-struct ck_sentry *ck_ghost_entry(struct ck_stage *s, uint64_t id);
 
 const char *ck_stage_quote(const struct ck_snode *n, char *buf, size_t room);
 

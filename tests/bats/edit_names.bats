@@ -116,6 +116,22 @@ old_names() {
 	absent dense/bias
 }
 
+@test "a variable that moves on leaves no V.json that is another's" {
+	cd "$MNT"
+	mv dense/bias aside
+	mv aside dense_1/bias
+	rm dense_1/bias
+	echo '{"dtype": "uint8", "shape": [2]}' >aside.json
+	printf 'ab' >aside
+	[ "$(jq -c .shape aside.json)" = "[2]" ]
+	[ ! -e dense_1/bias ]
+	cd "$BATS_TEST_TMPDIR"
+	done_editing
+	sound
+	is aside uint8 "[2]"
+	absent dense_1/bias
+}
+
 @test "rm -r of a scope, and of everything" {
 	rm -r "$MNT/dense"
 	[ ! -e "$MNT/dense" ]

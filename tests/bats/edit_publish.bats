@@ -455,6 +455,26 @@ published() {
 	[ "$(sha256sum <"$P.index")" = "$(sha256sum <"$DATA/saver/model.ckpt-100.index")" ]
 }
 
+@test "discard what has been written to, and go on" {
+	edit
+	bytes 32 >"$MNT/dense/bias"
+	bytes 32 >"$MNT/dense/bias.d/Adam"
+	echo dense/bias >"$MNT/.ckptfuse/discard"
+	# what follows is written down after what was written before
+	step 12345678
+	mkdir "$MNT/folder"
+	sync "$MNT/global_step"
+	[ "$(jq -c '[.staged[].name]' "$STATUS")" = '["dense/bias/Adam","global_step"]' ]
+	crash
+	edit
+	[ "$(jq -c '[.staged[].name]' "$STATUS")" = '["dense/bias/Adam","global_step"]' ]
+	publish
+	has dense/bias <(old dense/bias)
+	has dense/bias/Adam <(bytes 32)
+	done_editing
+	sound
+}
+
 @test "discard while a file is open and cached" {
 	edit
 	exec 5<"$MNT/dense/kernel"

@@ -60,6 +60,9 @@ class Value:
         content = list(self.array.ravel()) if self.is_string else self.array.tobytes()
         return self.dtype, self.shape, content
 
+    def copy(self):
+        return Value(self.array.copy(), self.dtype)
+
     def like(self, array):
         """Another array of the same type."""
         return Value(np.asarray(array, self.array.dtype), self.dtype)

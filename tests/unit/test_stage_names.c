@@ -188,7 +188,7 @@ static void test_spellings(void)
 static void test_cut(void)
 {
 	struct ck_stage_names names;
-	char path[600], json[600], member[600], name[1500];
+	char path[600], json[1610], member[1600], name[1500];
 	struct kit k;
 	bool found = false;
 	uint64_t size;

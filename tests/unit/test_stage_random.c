@@ -243,7 +243,7 @@ static void respell(int dir)
 			struct stat st;
 
 			if (kit_find(&k, path, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_ino & 7) == 1)
-				snprintf(p->name, sizeof(p->name), "%s", other);
+				snprintf(p->name, sizeof(p->name), "%.31s", other);
 		}
 		respell(i);
 	}
