@@ -65,7 +65,7 @@ count_written() { # KEY
 	awk -v key="$1" '
 	/ (pwrite64|write)\([0-9]+<\/[^d]/ || / copy_file_range\(/ || / ioctl\(.*CLONE/ {
 		kind = /\.index/ ? "index" : /ckptfuse-lock>/ ? "lock" : "data"
-		if (/ckptfuse-journal>/)
+		if (/ckptfuse-journal[.>]/)
 			kind = "journal"
 		cloned = match($0, /src_length=[0-9]+/) ? substr($0, RSTART + 11, RLENGTH - 11) : 0
 	}
