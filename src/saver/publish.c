@@ -229,11 +229,14 @@ static int check_stale(struct ck_stage *s, struct ck_err *err)
 		       s->prefix, s->journal_path);
 }
 
-/* The quarantine of the new index: what was in it grows older, what dies now joins. */
+/* The quarantine of the new index: what was in it grows older, what dies now joins. Where nobody
+ * has had to know it, it stays unknown: all that is dead counts as dying now when it is asked for. */
 static int age_quarantine(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 {
 	int r = 0;
 
+	if (!s->quarantine_known)
+		return 0;
 	for (size_t i = 0; i < s->quarantine.n && r == 0; i++)
 		for (size_t k = 0; k < s->quarantine.v[i].ranges.n && r == 0; k++)
 			r = ck_quarantine_add(&x->quarantine, s->quarantine.v[i].shard,

@@ -287,7 +287,6 @@ int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	s->index_unnoted = s->vfs->stat(s->vfs, s->index_path, &s->index_stat) < 0;
 	ck_quarantine_done(&s->quarantine);
 	s->quarantine = x->quarantine;
-	s->quarantine_known = true;
 	x->quarantine = (struct ck_quarantine){ 0 };
 	s->last.any = true; /* the index is another than the one that was opened */
 	if (r == 0)

@@ -55,8 +55,7 @@ static int create_journal(struct ck_stage *s, struct ck_journal **ret, struct ck
 {
 	mode_t mode = s->index_stat.mode ? s->index_stat.mode & 0777 : 0666;
 	struct ck_record rec = { 0 };
-	struct ck_sshard *t;
-	int r = ck_shard_target(s, &t, err); /* BASE says which shard may be touched */
+	int r = ck_shard_choose(s, err); /* BASE says which shard may be touched */
 
 	if (r == 0)
 		r = base_record(s, &rec, err);
