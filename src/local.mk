@@ -2,22 +2,6 @@
 
 noinst_LIBRARIES += libckpt.a
 libckpt_a_SOURCES = \
-	%D%/util/buf.c \
-	%D%/util/buf.h \
-	%D%/util/bytes.h \
-	%D%/util/chunks.c \
-	%D%/util/chunks.h \
-	%D%/util/crc32c.c \
-	%D%/util/crc32c.h \
-	%D%/util/fnv.h \
-	%D%/util/json.c \
-	%D%/util/json.h \
-	%D%/util/natural.c \
-	%D%/util/natural.h \
-	%D%/util/utf8.c \
-	%D%/util/utf8.h \
-	%D%/util/varint.c \
-	%D%/util/varint.h \
 	%D%/base/err.c \
 	%D%/base/err.h \
 	%D%/base/log.c \
@@ -26,56 +10,6 @@ libckpt_a_SOURCES = \
 	%D%/base/mountinfo.h \
 	%D%/base/progress.c \
 	%D%/base/progress.h \
-	%D%/io/source.c \
-	%D%/io/source.h \
-	%D%/io/vfs.c \
-	%D%/io/vfs.h \
-	%D%/io/vfs_posix.c \
-	%D%/model/builder.c \
-	%D%/model/builder.h \
-	%D%/model/dtype.c \
-	%D%/model/dtype.h \
-	%D%/model/model.c \
-	%D%/model/model.h \
-	%D%/format/proto.c \
-	%D%/format/proto.h \
-	%D%/format/table.c \
-	%D%/format/table.h \
-	%D%/format/table_write.c \
-	%D%/format/table_write.h \
-	%D%/format/tf_bundle.c \
-	%D%/format/tf_bundle.h \
-	%D%/format/tf_check.c \
-	%D%/format/tf_check.h \
-	%D%/format/tf_encode.c \
-	%D%/format/tf_encode.h \
-	%D%/format/tf_messages.c \
-	%D%/format/tf_messages.h \
-	%D%/format/tf_plan.c \
-	%D%/format/tf_plan.h \
-	%D%/format/tf_plan_private.h \
-	%D%/format/tf_plan_put.c \
-	%D%/format/tf_plan_slices.c \
-	%D%/format/tf_plan_walk.c \
-	%D%/format/tf_rewrite.c \
-	%D%/format/tf_rewrite.h \
-	%D%/format/tf_slicekey.c \
-	%D%/format/tf_slicekey.h \
-	%D%/format/tf_slices.c \
-	%D%/format/tf_slices.h \
-	%D%/journal/aside.c \
-	%D%/journal/dump.c \
-	%D%/journal/identity.c \
-	%D%/journal/identity.h \
-	%D%/journal/journal.c \
-	%D%/journal/journal.h \
-	%D%/journal/pointer.c \
-	%D%/journal/pointer.h \
-	%D%/journal/private.h \
-	%D%/journal/record.c \
-	%D%/journal/record.h \
-	%D%/journal/repair.c \
-	%D%/journal/scan.c \
 	%D%/core/ckpt.h \
 	%D%/core/decimal.c \
 	%D%/core/decimal.h \
@@ -119,6 +53,56 @@ libckpt_a_SOURCES = \
 	%D%/core/tree_list.c \
 	%D%/core/tree_private.h \
 	%D%/core/verify.c \
+	%D%/format/proto.c \
+	%D%/format/proto.h \
+	%D%/format/table.c \
+	%D%/format/table.h \
+	%D%/format/table_write.c \
+	%D%/format/table_write.h \
+	%D%/format/tf_bundle.c \
+	%D%/format/tf_bundle.h \
+	%D%/format/tf_check.c \
+	%D%/format/tf_check.h \
+	%D%/format/tf_encode.c \
+	%D%/format/tf_encode.h \
+	%D%/format/tf_messages.c \
+	%D%/format/tf_messages.h \
+	%D%/format/tf_plan.c \
+	%D%/format/tf_plan.h \
+	%D%/format/tf_plan_private.h \
+	%D%/format/tf_plan_put.c \
+	%D%/format/tf_plan_slices.c \
+	%D%/format/tf_plan_walk.c \
+	%D%/format/tf_rewrite.c \
+	%D%/format/tf_rewrite.h \
+	%D%/format/tf_slicekey.c \
+	%D%/format/tf_slicekey.h \
+	%D%/format/tf_slices.c \
+	%D%/format/tf_slices.h \
+	%D%/io/source.c \
+	%D%/io/source.h \
+	%D%/io/vfs.c \
+	%D%/io/vfs.h \
+	%D%/io/vfs_posix.c \
+	%D%/journal/aside.c \
+	%D%/journal/dump.c \
+	%D%/journal/identity.c \
+	%D%/journal/identity.h \
+	%D%/journal/journal.c \
+	%D%/journal/journal.h \
+	%D%/journal/pointer.c \
+	%D%/journal/pointer.h \
+	%D%/journal/private.h \
+	%D%/journal/record.c \
+	%D%/journal/record.h \
+	%D%/journal/repair.c \
+	%D%/journal/scan.c \
+	%D%/model/builder.c \
+	%D%/model/builder.h \
+	%D%/model/dtype.c \
+	%D%/model/dtype.h \
+	%D%/model/model.c \
+	%D%/model/model.h \
 	%D%/saver/apply.c \
 	%D%/saver/assemble.c \
 	%D%/saver/attr.c \
@@ -128,8 +112,6 @@ libckpt_a_SOURCES = \
 	%D%/saver/extmap.c \
 	%D%/saver/extmap.h \
 	%D%/saver/file.c \
-	%D%/saver/vjson.c \
-	%D%/saver/shardnames.c \
 	%D%/saver/list.c \
 	%D%/saver/lock.c \
 	%D%/saver/lookup.c \
@@ -146,6 +128,7 @@ libckpt_a_SOURCES = \
 	%D%/saver/rename.c \
 	%D%/saver/replay.c \
 	%D%/saver/shard.c \
+	%D%/saver/shardnames.c \
 	%D%/saver/slices.c \
 	%D%/saver/slog.c \
 	%D%/saver/space.c \
@@ -160,7 +143,24 @@ libckpt_a_SOURCES = \
 	%D%/saver/varmeta_list.h \
 	%D%/saver/varmeta_parse.c \
 	%D%/saver/varmeta_text.c \
-	%D%/saver/walk.c
+	%D%/saver/vjson.c \
+	%D%/saver/walk.c \
+	%D%/util/buf.c \
+	%D%/util/buf.h \
+	%D%/util/bytes.h \
+	%D%/util/chunks.c \
+	%D%/util/chunks.h \
+	%D%/util/crc32c.c \
+	%D%/util/crc32c.h \
+	%D%/util/fnv.h \
+	%D%/util/json.c \
+	%D%/util/json.h \
+	%D%/util/natural.c \
+	%D%/util/natural.h \
+	%D%/util/utf8.c \
+	%D%/util/utf8.h \
+	%D%/util/varint.c \
+	%D%/util/varint.h
 libckpt_a_CPPFLAGS = $(CKPT_CPPFLAGS) $(ISAL_CFLAGS) $(SNAPPY_CFLAGS) $(JANSSON_CFLAGS)
 
 CKPT_LIBS = libckpt.a $(SNAPPY_LIBS) $(ISAL_LIBS) $(JANSSON_LIBS) $(SYS_LIBS)

@@ -76,7 +76,13 @@ unit_tests = \
 	%D%/unit/test_source \
 	%D%/unit/test_space \
 	%D%/unit/test_stage_bytes \
+	%D%/unit/test_stage_meta \
+	%D%/unit/test_stage_names \
+	%D%/unit/test_stage_publish \
+	%D%/unit/test_stage_random \
 	%D%/unit/test_stage_recover \
+	%D%/unit/test_stage_save \
+	%D%/unit/test_stage_slices \
 	%D%/unit/test_table \
 	%D%/unit/test_table_write \
 	%D%/unit/test_util \
@@ -84,6 +90,7 @@ unit_tests = \
 	%D%/unit/test_vfs
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
+%C%_unit_test_stage_save_LDADD = %D%/libcrash.a $(LDADD)
 # These have memory run out.
 NOMEM_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 %C%_unit_test_extmap_LDFLAGS = $(NOMEM_LINK)
@@ -176,10 +183,12 @@ endif
 bats_tests = \
 	%D%/bats/cli.bats \
 	%D%/bats/ctl.bats \
+	%D%/bats/ctl_staged.bats \
 	%D%/bats/lint.bats \
 	%D%/bats/mutation.bats \
 	%D%/bats/source.bats
 mount_tests = \
+	%D%/bats/ctl_mount.bats \
 	%D%/bats/edit.bats \
 	%D%/bats/edit_files.bats \
 	%D%/bats/edit_names.bats \
@@ -199,6 +208,7 @@ endif
 endif
 
 EXTRA_DIST += $(bats_tests) $(mount_tests) \
+	%D%/bats/ctl.bash \
 	%D%/bats/edit.bash \
 	%D%/bats/helper.bash \
 	%D%/data \

@@ -236,9 +236,10 @@ int ck_through_control(const struct ck_through *t, const char *file, const char 
 		errnum = errno;
 	if (close(fd) < 0 && !errnum)
 		errnum = errno;
-	return !errnum ? 0 :
-			 ck_through_fail(t, !commit && errnum == EEXIST ? CK_USAGE : CK_PUBLISH, errnum,
-					 t->folder, what, err);
+	if (!errnum)
+		return 0;
+	return ck_through_fail(t, !commit && errnum == EEXIST ? CK_USAGE : CK_PUBLISH, errnum,
+			       t->folder, what, err);
 }
 
 json_t *ck_through_status(const struct ck_through *t, struct ck_err *err)

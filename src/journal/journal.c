@@ -23,6 +23,7 @@
 
 #define COPIED_MAX 16384 /* data up to this size goes out in one piece with its record */
 #define BUF_KEPT (1u << 20)
+#define RUN (UINT64_C(8) << 20) /* bytes: as far as what is not on its way to the disk grows */
 
 static int failed(enum ck_class cls, const char *path, const char *doing, int r, struct ck_err *err)
 {
@@ -142,6 +143,17 @@ static int put_record(struct ck_journal *j, const struct ck_record *r, struct ck
 	return 0;
 }
 
+/* So that the sync that comes has little left to do. */
+static void start_sync(struct ck_journal *j)
+{
+	if (j->sent > j->end) /* some was cut off */
+		j->sent = j->end;
+	if (j->end - j->sent < RUN)
+		return;
+	ck_vfs_start_sync(j->f, j->sent, j->end - j->sent);
+	j->sent = j->end;
+}
+
 static int append(struct ck_journal *j, const struct ck_record *rec, uint64_t *data_at,
 		  struct ck_err *err)
 {
@@ -177,6 +189,7 @@ static int append(struct ck_journal *j, const struct ck_record *rec, uint64_t *d
 	j->last_chain = j->chain;
 	j->committed = rec->type == CK_REC_COMMIT;
 	set_end(j, j->end + j->buf.n + rest.n, crc);
+	start_sync(j);
 	if (j->buf.room > BUF_KEPT)
 		ck_buf_done(&j->buf);
 	if (data_at)

@@ -24,6 +24,7 @@ struct ck_journal {
 	uint64_t salt;
 	uint64_t end; /* atomic; behind the last record */
 	uint64_t durable;
+	uint64_t sent; /* on its way to the disk */
 	uint32_t chain; /* CRC of the last record */
 	uint64_t last_at; /* where the last record begins; 0: not known */
 	uint32_t last_chain; /* CRC of the one before it */

@@ -49,6 +49,8 @@ static int patch_all(const struct ck_commit *c, struct ck_journal *j,
 		return ck_fail_nomem(err, c->index_path);
 	for (uint32_t i = 0; i < c->npatches && r == 0; i++) {
 		r = patch(&c->patches[i], c->files[i], j, piece, err);
+		if (r == 0 && c->patches[i].nbytes >= PIECE)
+			ck_vfs_start_sync(c->files[i], c->patches[i].offset, c->patches[i].nbytes);
 		if (progress && progress->fn && i % 256 == 0)
 			progress->fn(progress->arg, "writing in place", i, c->npatches);
 	}

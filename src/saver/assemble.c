@@ -70,17 +70,22 @@ static int read_home(struct work *w, const struct ck_item *i, uint64_t off, void
 	return r < 0 ? r : ck_shard_read(w->s, i->home, i->home_at + off, p, n, w->err);
 }
 
-/* One range [off, off + n) of the item is no longer as it was published. */
-static int exchange_crc(struct work *w, struct ck_item *i, uint64_t off, const uint8_t *now,
-			size_t n, uint32_t *crc)
+/* One range [off, off + n) of the item is no longer as it was published; now is its CRC. */
+static int exchange_crc(struct work *w, struct ck_item *i, uint64_t off, uint64_t n, uint32_t now,
+			uint32_t *crc)
 {
-	uint32_t d;
-	int r = read_home(w, i, off, w->other, n);
+	uint32_t was = 0;
 
-	if (r < 0)
-		return r;
-	d = ck_crc32c(w->other, n) ^ ck_crc32c(now, n);
-	*crc ^= ck_crc32c_combine(d, 0, i->nbytes - off - n);
+	for (uint64_t at = 0; at < n;) {
+		size_t k = n - at < PIECE ? (size_t)(n - at) : PIECE;
+		int r = read_home(w, i, off + at, w->other, k);
+
+		if (r < 0)
+			return r;
+		was = ck_crc32c_extend(was, w->other, k);
+		at += k;
+	}
+	*crc ^= ck_crc32c_combine(was ^ now, 0, i->nbytes - off - n);
 	return 0;
 }
 
@@ -100,12 +105,15 @@ static int edit_extent(void *arg, const struct ck_ext *e)
 
 	if (ck_ext_is_home(c, e))
 		return 0;
+	if (e->crc_ok && !x->write)
+		return exchange_crc(x->w, x->i, e->off, e->len, e->crc, &x->crc);
 	for (uint64_t at = 0; at < e->len;) {
 		size_t k = e->len - at < PIECE ? (size_t)(e->len - at) : PIECE;
 		int r = ck_ext_read(x->w->s, c, e, at, x->w->piece, k, x->w->err);
 
 		if (r == 0)
-			r = exchange_crc(x->w, x->i, e->off + at, x->w->piece, k, &x->crc);
+			r = exchange_crc(x->w, x->i, e->off + at, k, ck_crc32c(x->w->piece, k),
+					 &x->crc);
 		if (r == 0 && x->write)
 			r = ck_shard_write(x->w->s, x->w->which, x->to + e->off + at, x->w->piece,
 					   k, x->w->err);
@@ -114,6 +122,36 @@ static int edit_extent(void *arg, const struct ck_ext *e)
 		at += k;
 	}
 	return 0;
+}
+
+/* The checksum of a whole file from those of its extents. */
+struct sum {
+	struct work *w;
+	struct ck_content *c;
+	uint32_t crc;
+};
+
+static int add_crc(void *arg, const struct ck_ext *e)
+{
+	struct sum *x = arg;
+	uint32_t crc = e->crc_ok ? e->crc : 0;
+
+	for (uint64_t at = 0; at < e->len && !e->crc_ok;) {
+		size_t k = e->len - at < PIECE ? (size_t)(e->len - at) : PIECE;
+		int r = ck_ext_read(x->w->s, x->c, e, at, x->w->piece, k, x->w->err);
+
+		if (r < 0)
+			return r;
+		crc = ck_crc32c_extend(crc, x->w->piece, k);
+		at += k;
+	}
+	x->crc = ck_crc32c_combine(x->crc, crc, e->len);
+	return 0;
+}
+
+static int is_home(void *arg, const struct ck_ext *e)
+{
+	return ck_ext_is_home(arg, e);
 }
 
 static int add_patch(struct work *w, const struct ck_item *i, uint64_t off, uint64_t n,
@@ -151,10 +189,18 @@ static int patch_extent(void *arg, const struct ck_ext *e)
 
 static int redo_in_place(struct work *w, struct ck_item *i)
 {
+	struct ck_content *c = i->n->now.content;
 	struct edits x = { .w = w, .i = i, .crc = i->home_crc };
-	struct ck_extmap *map = i->n->now.content->map;
-	int r = ck_extmap_each(map, edit_extent, &x);
+	struct sum sum = { .w = w, .c = c };
+	struct ck_extmap *map = c->map;
+	int r;
 
+	if (ck_extmap_each(map, is_home, c)) {
+		r = ck_extmap_each(map, edit_extent, &x);
+	} else { /* nothing is left of what was there */
+		r = ck_extmap_each(map, add_crc, &sum);
+		x.crc = sum.crc;
+	}
 	if (r == 0)
 		r = ck_extmap_each(map, patch_extent, &x);
 	i->place = (struct ck_tf_place){ w->s->shards[i->home].id, i->home_at, i->nbytes, x.crc };
@@ -265,8 +311,6 @@ struct in_piece {
 	uint32_t which;
 	uint64_t at; /* where byte 0 of the file would lie */
 	bool first, not;
-	uint32_t crc;
-	struct ck_content *c;
 };
 
 static int look_piece(void *arg, const struct ck_ext *e)
@@ -282,32 +326,11 @@ static int look_piece(void *arg, const struct ck_ext *e)
 	return x->not;
 }
 
-static int crc_piece(void *arg, struct ck_ext *e)
-{
-	struct in_piece *x = arg;
-	uint32_t crc = 0;
-
-	for (uint64_t at = 0; at < e->len && !e->crc_ok;) {
-		size_t k = e->len - at < PIECE ? (size_t)(e->len - at) : PIECE;
-		int r = ck_ext_read(x->w->s, x->c, e, at, x->w->piece, k, x->w->err);
-
-		if (r < 0)
-			return r;
-		crc = ck_crc32c_extend(crc, x->w->piece, k);
-		at += k;
-	}
-	if (!e->crc_ok) {
-		e->crc = crc;
-		e->crc_ok = true;
-	}
-	x->crc = ck_crc32c_combine(x->crc, e->crc, e->len);
-	return 0;
-}
-
 static int place_as_is(struct work *w, struct ck_item *i, bool *placed)
 {
 	struct ck_content *c = i->n->now.content;
-	struct in_piece x = { .w = w, .first = true, .c = c };
+	struct in_piece x = { .w = w, .first = true };
+	struct sum sum = { .w = w, .c = c };
 	int r;
 
 	*placed = false;
@@ -316,14 +339,12 @@ static int place_as_is(struct work *w, struct ck_item *i, bool *placed)
 	ck_extmap_each(c->map, look_piece, &x);
 	if (x.not || x.which != w->s->target)
 		return 0;
-	ck_state_write(w->s); /* the walk joins what has become alike */
-	r = ck_extmap_walk(c->map, crc_piece, &x);
-	ck_state_written(w->s);
+	r = ck_extmap_each(c->map, add_crc, &sum);
 	if (r < 0)
 		return r;
 	*placed = true;
 	i->how = CK_ITEM_PLACED;
-	i->place = (struct ck_tf_place){ w->s->shards[x.which].id, x.at, c->size, x.crc };
+	i->place = (struct ck_tf_place){ w->s->shards[x.which].id, x.at, c->size, sum.crc };
 	return 0;
 }
 
@@ -412,8 +433,8 @@ static int redo_run(void *arg, uint64_t var_off, uint64_t slice_off, uint64_t le
 
 			r = ck_ext_read(x->w->s, c, &e, at - e.off, x->w->piece, k, x->w->err);
 			if (r == 0)
-				r = exchange_crc(x->w, x->i, slice_off + (at - var_off),
-						 x->w->piece, k, &x->crc);
+				r = exchange_crc(x->w, x->i, slice_off + (at - var_off), k,
+						 ck_crc32c(x->w->piece, k), &x->crc);
 			at += k;
 		}
 		if (r < 0)

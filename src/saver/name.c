@@ -84,6 +84,22 @@ static bool add_component(const struct ck_stage *s, const struct ck_snode *n, st
 	return decode(s, n->now.dir, n->entry->name, spelling, n->is_dir, out);
 }
 
+int ck_snode_keep_component(struct ck_stage *s, struct ck_snode *n)
+{
+	struct ck_buf ck_auto_buf c = CK_BUF_INIT;
+
+	if (n->component || !n->entry || !strstr(n->entry->name, "%~"))
+		return 0;
+	if (!add_component(s, n, &c))
+		return ck_buf_failed(&c) ? -ENOMEM : 0; /* V.json will have to say it */
+	if (ck_buf_failed(&c))
+		return -ENOMEM;
+	n->component_len = c.n;
+	n->component = c.p;
+	c = (struct ck_buf)CK_BUF_INIT;
+	return 0;
+}
+
 bool ck_scope_name(const struct ck_stage *s, const struct ck_snode *dir, struct ck_buf *out)
 {
 	struct ck_buf ck_auto_buf chain = CK_BUF_INIT;
@@ -214,8 +230,9 @@ bool ck_snode_unfinished(const struct ck_stage *s, const struct ck_snode *n, str
 	uint64_t need, has = n->now.content ? n->now.content->size : 0;
 
 	if (n->now.content && n->now.content == n->pub.content && m == n->pub.meta &&
-	    n->pub_name.p)
+	    n->pub_name.p && ck_var_node_name(s, n, &name))
 		return false; /* as it was published */
+	ck_buf_clear(&name);
 	if (!m || !m->has_dtype || !m->has_shape) {
 		ck_buf_printf(out, "has no %s: write them to its .json, or copy its .json here",
 			      m && m->has_dtype ? "shape" : m && m->has_shape ? "dtype" :

@@ -46,6 +46,18 @@ static bool lies_below(const struct ck_snode *dir, const struct ck_snode *n)
 	return false;
 }
 
+/* A folder's .d is no part of what it stands for. */
+static bool same_spelling(const struct ck_snode *n, const char *a, const char *b)
+{
+	size_t an = strlen(a), bn = strlen(b);
+
+	if (n->is_dir && an > 2 && strcmp(a + an - 2, ".d") == 0)
+		an -= 2;
+	if (n->is_dir && bn > 2 && strcmp(b + bn - 2, ".d") == 0)
+		bn -= 2;
+	return an == bn && memcmp(a, b, an) == 0;
+}
+
 /* Takes the node out of where it is and puts it there. */
 static void move(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *to)
 {
@@ -54,7 +66,7 @@ static void move(struct ck_stage *s, struct ck_snode *n, struct ck_sentry *to)
 		     !ck_name_is_scratch(from->name);
 
 	ck_snode_touch(from->dir);
-	if (strcmp(from->name, to->name) != 0) { /* the new spelling speaks for itself */
+	if (!same_spelling(n, from->name, to->name)) { /* the new one speaks for itself */
 		free(n->component);
 		n->component = NULL;
 	}
@@ -203,6 +215,9 @@ int ck_do_rename(struct ck_stage *s, struct ck_snode *from_dir, const char *from
 	r = ck_found_node(s, &f, &n, err);
 	if (r == 0 && there)
 		r = ck_found_node(s, &g, &t, err);
+	if (r == 0 && (ck_snode_keep_component(s, n) < 0 ||
+		       (t && ck_snode_keep_component(s, t) < 0)))
+		r = ck_fail_nomem(err, s->prefix);
 	if (r == 0 && there)
 		g.node = t; /* the two may be one, which nobody had touched when they were found */
 	if (r < 0 || (n == t && g.kind == f.kind))

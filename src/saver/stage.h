@@ -58,8 +58,8 @@ struct ck_stage_options {
 	bool create; /* there is no checkpoint yet */
 	bool force; /* a damaged one is opened as far as it can be read */
 	bool look; /* to ask what is staged: nothing is locked or written, nothing can be edited */
-	/* A journal whose PATH is not there, or that cannot be laid over the checkpoint, is forgotten
-	 * (ckptctl discard). */
+	/* A journal whose PATH is not there, or that cannot be laid over the checkpoint, is
+	 * forgotten (ckptctl discard). */
 	bool discard_lost;
 	bool transient; /* what is staged goes where the program ends before it publishes */
 	bool tells_recovered; /* the caller says itself that edits were recovered: no notice */
@@ -194,9 +194,9 @@ int ck_stage_removexattr(struct ck_stage *s, uint64_t ino, const char *name, str
 /* The folder and file name under which the variable of that name is shown, or would be if it were
  * made; with make, folders are made (and, where the variable's name is a folder's, that folder is
  * respelt with .d). *file is allocated. A name that ends in the separator means the scope: the
- * file name is that of the folder. TF2's suffix is left out of the path where that does not collide;
- * V.json has to say it of a new variable. -ENOENT where a folder is missing and make is false;
- * -EEXIST where the path is that of the variable with that suffix. */
+ * file name is that of the folder. TF2's suffix is left out of the path where that does not
+ * collide; V.json has to say it of a new variable. -ENOENT where a folder is missing and make is
+ * false; -EEXIST where the path is that of the variable with that suffix. */
 int ck_stage_place(struct ck_stage *s, struct ck_span name, bool make, uint64_t *dir, char **file,
 		   struct ck_err *err);
 /* The same for a name that is a variable's, even where it ends in the separator: a variable may be

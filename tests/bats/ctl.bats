@@ -1,93 +1,17 @@
 #!/usr/bin/env bats
-# The commands of ckptctl that edit: on a checkpoint's files, and through the mount that holds it.
+# The commands of ckptctl that edit, on a checkpoint that nobody else has open.
 
+# shellcheck disable=SC2154 # p and data are set in ctl.bash
 bats_require_minimum_version 1.5.0
 load helper
+load ctl
 
 setup() {
-	cd "$BATS_TEST_TMPDIR" || return
-	stderr_lines=()
-	data=$SRCDIR/tests/data
-	MNT=$PWD/mnt
-	p=$PWD/model.ckpt-100
-	cp "$data"/saver/model.ckpt-100.* .
+	ctl_setup
 }
 
 teardown() {
 	unmount_all
-}
-
-# fails STATUS LINE ARGUMENT...: that one line and nothing else.
-fails() {
-	run "-$1" --separate-stderr "$CKPTCTL" "${@:3}"
-	echo "$output$stderr"
-	[ -z "$output" ]
-	[ "$stderr" = "ckptctl: $2" ]
-}
-
-# prints TEXT ARGUMENT...: that, and nothing on standard error.
-prints() {
-	run -0 --separate-stderr "$CKPTCTL" "${@:2}"
-	echo "$output$stderr"
-	[ -z "$stderr" ]
-	[ "$output" = "$1" ]
-}
-
-# says LINE ARGUMENT...: success, and that line on standard error.
-says() {
-	run -0 --separate-stderr "$CKPTCTL" "${@:2}"
-	echo "$output$stderr"
-	[ "$stderr" = "ckptctl: $1" ]
-}
-
-# A mount of the checkpoint for writing.
-mount_rw() {
-	require_fuse
-	mount_ckpt "${1:-$p}" -o rw
-}
-
-# Edits of a mount that died: fsynced, so they are in the journal.
-crash_with_edits() {
-	local pid
-	mount_rw
-	printf 'abcdefgh' | dd of="$MNT/global_step" conv=notrunc,fsync status=none
-	pid=$(mount_pid "$MNT")
-	kill -KILL "$pid"
-	wait_gone "$pid"
-	"$CKPTCTL" umount "$MNT"
-	[ -e "$p.ckptfuse-journal" ]
-}
-
-# sound [PREFIX]: every checksum holds, and nothing was left lying.
-sound() {
-	local prefix=${1:-$p}
-	run -0 "$CKPTCTL" verify "$prefix"
-	echo "$output"
-	[ ! -e "$prefix.ckptfuse-journal" ]
-	[ ! -e "$prefix.ckptfuse-data" ]
-	[ ! -e "$prefix.ckptfuse-lock" ]
-}
-
-# unchanged: the checkpoint is as it was copied, to the byte.
-unchanged() {
-	cmp "$p.index" "$data/saver/model.ckpt-100.index"
-	cmp "$p.data-00000-of-00001" "$data/saver/model.ckpt-100.data-00000-of-00001"
-	[ ! -e "$p.ckptfuse-journal" ]
-	[ ! -e "$p.ckptfuse-lock" ]
-}
-
-# holds NAME FILE [PREFIX]: the variable's bytes are the file's.
-holds() {
-	"$CKPTCTL" cat -- "${3:-$p}" "$1" | cmp - "$2"
-}
-
-# row NAME [PREFIX]: its line of ls.
-row() {
-	"$CKPTCTL" ls "${2:-$p}" "$1"
-}
-
-bytes() {
-	head -c "$1" /dev/urandom
 }
 
 # Options
@@ -553,7 +477,11 @@ global_step         int64    []       8" ls b || true
 }
 
 @test "cp of a checkpoint without variables" {
+	# Just as TensorFlow writes one.
 	prints "" cp "$data/empty/model.ckpt" b
+	cmp b.index "$data/empty/model.ckpt.index"
+	[ -e b.data-00000-of-00001 ]
+	[ ! -s b.data-00000-of-00001 ]
 	prints "" ls b
 	sound b
 	prints "" cp "$data/empty/model.ckpt" "$p"
@@ -566,6 +494,92 @@ global_step         int64    []       8" ls b || true
 	sound b
 	prints "b: 6000 variables removed" rm b '*'
 	sound b
+}
+
+@test "names with and without TF2's ending are two variables" {
+	local v=/.ATTRIBUTES/VARIABLE_VALUE t=$PWD/ckpt-1
+	cp "$data"/tf2/ckpt-1.* .
+	bytes 4 >four
+	bytes 8 >eight
+	fails 1 "$t: there is no variable \"save_counter\": give its whole name, save_counter$v" set "$t" save_counter eight
+	fails 1 "$t: there is no variable \"save_counter\": give its whole name, save_counter$v" set --dtype int8 --shape 8 "$t" save_counter eight
+	fails 1 "$t: there is no variable \"save_counter\": give its whole name, save_counter$v" mv "$t" save_counter x
+	fails 1 "$t: there is no variable \"save_counter\": give its whole name, save_counter$v" rm "$t" save_counter
+	cmp ckpt-1.index "$data/tf2/ckpt-1.index"
+	"$CKPTCTL" set --dtype int8 --shape 4 "$t" "new$v" four
+	holds "new$v" four "$t"
+	# The short one first: then the long one has a path of its own.
+	"$CKPTCTL" set --dtype int8 --shape 8 "$t" both eight
+	"$CKPTCTL" set --dtype int8 --shape 4 "$t" "both$v" four
+	holds both eight "$t"
+	holds "both$v" four "$t"
+	"$CKPTCTL" mv "$t" both other
+	[ "$("$CKPTCTL" ls "$t" 'both*' | wc -l)" -eq 1 ]
+	holds "both$v" four "$t"
+	holds other eight "$t"
+	"$CKPTCTL" mv "$t" "both$v" both
+	holds both four "$t"
+	"$CKPTCTL" mv "$t" both "both$v"
+	holds "both$v" four "$t"
+	prints "$t: 1 variable removed" rm "$t" "both$v"
+	[ "$("$CKPTCTL" ls "$t" 'both*' 2>&1 | grep -c both$v)" -eq 0 ]
+	sound "$t"
+}
+
+@test "names that end in a separator" {
+	cp "$data"/names/model.ckpt.* .
+	local n=$PWD/model.ckpt
+	"$CKPTCTL" ls "$n" 'trailing/' >/dev/null
+	bytes 12 >new
+	prints "" set "$n" trailing/ new
+	holds trailing/ new "$n"
+	prints "" cp "$n" b trailing/
+	prints "$n: 1 variable removed" rm "$n" trailing/
+	prints "trailing/  int32  [3]  12" ls b
+	sound "$n"
+	sound b
+}
+
+@test "one damaged variable is no obstacle to the others" {
+	cp "$data"/strings/model.ckpt.* .
+	local s=$PWD/model.ckpt at
+	at=$("$CKPTCTL" ls --json "$s" cube | jq '.[0].offset')
+	printf '\377\377\377\377' | dd of="$s.data-00000-of-00001" bs=1 seek="$at" conv=notrunc status=none
+	printf 'other' >new
+	prints "" set "$s" scalar new
+	holds scalar new "$s"
+	run -4 --separate-stderr "$CKPTCTL" set --lengths 1 "$s" cube new
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	prints "$s: 1 variable removed" rm "$s" cube
+	sound "$s"
+}
+
+@test "three renames exchange two variables, or two scopes" {
+	local a b
+	a=$("$CKPTCTL" cat "$p" dense/bias | cksum)
+	b=$("$CKPTCTL" cat "$p" dense_1/bias | cksum)
+	"$CKPTCTL" mv "$p" dense/bias tmp
+	"$CKPTCTL" mv "$p" dense_1/bias dense/bias
+	"$CKPTCTL" mv "$p" tmp dense_1/bias
+	[ "$("$CKPTCTL" cat "$p" dense/bias | cksum)" = "$b" ]
+	[ "$("$CKPTCTL" cat "$p" dense_1/bias | cksum)" = "$a" ]
+	"$CKPTCTL" mv "$p" dense/ tmp/
+	"$CKPTCTL" mv "$p" dense_1/ dense/
+	"$CKPTCTL" mv "$p" tmp/ dense_1/
+	[ "$(row dense/kernel)" = "dense/kernel  float32  [8,6]  192" ]
+	[ "$("$CKPTCTL" cat "$p" dense/bias | cksum)" = "$a" ]
+	cmp "$p.data-00000-of-00001" "$data/saver/model.ckpt-100.data-00000-of-00001"
+	sound
+}
+
+@test "cp of all dtypes into the other byte order, and back" {
+	cp "$data"/big-endian/model.ckpt.* .
+	local b=$PWD/model.ckpt
+	prints "" cp "$data/alltypes/model.ckpt" "$b" =all/
+	prints "" cp "$b" back all/=
+	[ "$("$CKPTCTL" show --all back)" = "$("$CKPTCTL" show --all "$data/alltypes/model.ckpt")" ]
+	sound "$b"
+	sound back
 }
 
 # How it is published
@@ -582,326 +596,4 @@ global_step         int64    []       8" ls b || true
 	done
 	prints "" cp --publish replace "$p" b
 	sound b
-}
-
-# status, commit, discard of a checkpoint that nobody has mounted
-
-@test "nothing is staged in a checkpoint without a journal" {
-	prints "$p: nothing is staged" status "$p"
-	prints "$p: nothing is staged" status "$p.index"
-	prints '{
-  "staged": [],
-  "unfinished": []
-}' status --json "$p"
-	prints "$p: nothing is staged" commit "$p"
-	prints "$p: nothing is staged" discard "$p"
-	fails 1 "$p: there is no staged edit of \"dense/bias\": ckptctl status shows what is staged" discard "$p" dense/bias
-	unchanged
-	prints "$data/saver/model.ckpt-100: nothing is staged" status "$data/saver/model.ckpt-100"
-	[ -z "$(find "$data" -name '*ckptfuse*')" ]
-}
-
-@test "commit publishes what a dead mount left" {
-	crash_with_edits
-	run -0 "$CKPTCTL" status "$p"
-	[[ $output == *"$p: 1 staged edit, recovered from the journal"* ]]
-	[[ $output == *" global_step"* ]]
-	run -0 --separate-stderr "$CKPTCTL" commit "$p"
-	[[ $output == "$p: 1 variable published ("*")" ]]
-	holds global_step <(printf abcdefgh)
-	sound
-}
-
-@test "discard drops what a dead mount left" {
-	crash_with_edits
-	run -0 --separate-stderr "$CKPTCTL" discard "$p" global_step
-	[ "$output" = "$p: 1 variable is as it was published" ]
-	"$CKPTCTL" cat "$p" global_step | cmp - <("$CKPTCTL" cat "$data/saver/model.ckpt-100" global_step)
-	prints "$p: nothing is staged" status "$p"
-	unchanged
-}
-
-@test "edits that were recovered are published along, and said" {
-	crash_with_edits
-	bytes 32 >new
-	run -0 --separate-stderr "$CKPTCTL" set "$p" dense/bias new
-	[ "${stderr_lines[-1]}" = "ckptctl: $p: also published: edits recovered from the journal" ]
-	holds dense/bias new
-	holds global_step <(printf abcdefgh)
-	sound
-}
-
-@test "a command that fails keeps edits that were recovered" {
-	crash_with_edits
-	run -1 "$CKPTCTL" set "$p" dense/bias /dev/null
-	run -1 "$CKPTCTL" set "$p" global_step /dev/null
-	run -0 --separate-stderr "$CKPTCTL" commit "$p"
-	holds global_step <(printf abcdefgh)
-	sound
-}
-
-@test "a journal as text" {
-	crash_with_edits
-	run -0 --separate-stderr "$CKPTCTL" journal "$p"
-	[ -z "$stderr" ]
-	[[ $output == *BASE* ]]
-	[[ $output == *global_step* ]]
-	text=$output
-	prints "$text" journal "$p.ckptfuse-journal"
-	run -0 "$CKPTCTL" journal --help
-	run -0 "$CKPTCTL" --help
-	[[ $output != *journal* ]]
-	rm "$p.ckptfuse-journal"
-	run -2 --separate-stderr "$CKPTCTL" journal "$p"
-	[[ $stderr == "ckptctl: $p.ckptfuse-journal: "* ]]
-}
-
-# compact
-
-@test "compact gives back what is not used" {
-	"$CKPTCTL" rm "$p" '*/Adam' '*/Adam_1'
-	size=$(stat -c %s "$p.data-00000-of-00001")
-	run -0 --separate-stderr "$CKPTCTL" compact "$p"
-	[ -z "$stderr" ]
-	after=$(cat "$p".data-* | wc -c)
-	[ "$output" = "$p: $((size - after)) bytes given back" ]
-	[ "$after" -eq 476 ]
-	[ "$("$CKPTCTL" ls "$p" | wc -l)" -eq 9 ]
-	holds dense_2/kernel <("$CKPTCTL" cat "$data/saver/model.ckpt-100" dense_2/kernel)
-	sound
-	prints "$p: there was nothing to give back" compact "$p"
-	sound
-}
-
-# Through a mount
-
-@test "set through a mount, by the checkpoint or the mount point" {
-	mount_rw
-	bytes 32 >new
-	prints "" set "$p" dense/bias new
-	cmp "$MNT/dense/bias" new
-	holds dense/bias new
-	bytes 128 >new
-	prints "" set "$MNT" dense/kernel new
-	cmp "$MNT/dense/kernel" new
-	holds dense/kernel new
-	prints "" set --dtype float64 --shape 2,2,4 "$p" dense/kernel new
-	[ "$(row dense/kernel)" = "dense/kernel  float64  [2,2,4]  128" ]
-	prints "" set --dtype float64 --shape 16 "$MNT/" a/b/c new
-	cmp "$MNT/a/b/c" new
-	holds a/b/c new
-	bytes 4 >small
-	prints "" set --dtype float32 --shape 1 "$p" a/b small
-	cmp "$MNT/a/b" small
-	cmp "$MNT/a/b.d/c" new
-	prints "" umount "$MNT"
-	sound
-	holds a/b small
-}
-
-@test "what does not fit is refused by a mount as well" {
-	mount_rw
-	bytes 31 >short
-	fails 1 "$MNT: variable \"dense/bias\": 31 bytes given, 32 expected (float32 [8]): nothing was changed" set "$p" dense/bias short
-	# shellcheck disable=SC2016
-	run -1 --separate-stderr bash -c 'cat short | "$0" set "$1" dense/bias -' "$CKPTCTL" "$p"
-	[ "$stderr" = "ckptctl: $MNT: variable \"dense/bias\": 31 bytes given, 32 expected (float32 [8]): nothing was changed" ]
-	fails 1 "$MNT: there is no variable \"new\": --dtype and --shape make a new one" set "$p" new short
-	# shellcheck disable=SC2016
-	run -1 --separate-stderr bash -c 'cat short | "$0" set --dtype int8 --shape 30 "$1" new/one -' "$CKPTCTL" "$p"
-	[ "$stderr" = "ckptctl: $MNT: variable \"new/one\": more than 30 bytes given, 30 expected (int8 [30]): nothing was changed" ]
-	[ ! -e "$MNT/new/one" ]
-	prints "$MNT: nothing is staged" status "$p"
-	prints "" umount "$MNT"
-	"$CKPTCTL" cat "$p" dense/bias | cmp - <("$CKPTCTL" cat "$data/saver/model.ckpt-100" dense/bias)
-	sound
-}
-
-@test "mv and rm through a mount" {
-	mount_rw
-	prints "" mv "$p" dense/ fc/
-	[ -f "$MNT/fc/kernel" ]
-	[ -f "$MNT/fc/kernel.d/Adam" ]
-	prints "" mv "$MNT" fc/kernel fc/kernel/w
-	[ -f "$MNT/fc/kernel.d/w" ] || [ -f "$MNT/fc/kernel/w" ]
-	prints "$MNT: 12 variables removed" rm "$p" '*/Adam' '*/Adam_1'
-	fails 1 "$MNT: there is no variable \"x\": ckptctl ls shows what there is" rm "$p" x
-	fails 1 "$MNT: there is no scope \"dense/\": ckptctl ls shows what there is" mv "$p" dense/ y/
-	fails 1 "$MNT: \"fc\" is a scope, not a variable: give 'fc/*' for what lies in it" mv "$p" fc y
-	fails 1 "$MNT: there is a scope \"dense_1/\" already: rename the variables of \"fc/\" one by one, or remove those of \"dense_1/\" first" mv "$p" fc/ dense_1/
-	[ "$("$CKPTCTL" ls "$p" | wc -l)" -eq 9 ]
-	holds fc/kernel/w <("$CKPTCTL" cat "$data/saver/model.ckpt-100" dense/kernel)
-	prints "" umount "$MNT"
-	sound
-}
-
-@test "odd names through a mount" {
-	cp "$data"/names/model.ckpt.* .
-	local n=$PWD/model.ckpt name
-	mount_rw "$n"
-	bytes 4 >new
-	long=$(printf 'x%.0s' {1..300})
-	for name in 'a=b' '..' 'x.json' '.hidden' 'back\slash' $'new\nline' '%' 'tail~' 'a//b' 'x.d/y.d' "$long"; do
-		echo "$name"
-		"$CKPTCTL" set --dtype int32 --shape 1 "$n" "new/$name" new
-		holds "new/$name" new "$n"
-		"$CKPTCTL" mv "$n" "new/$name" "$name/moved"
-		holds "$name/moved" new "$n"
-		"$CKPTCTL" rm "$n" "$name/moved"
-	done
-	names=$("$CKPTCTL" ls "$data/names/model.ckpt")
-	[ "$("$CKPTCTL" ls "$n")" = "$names" ]
-	prints "" umount "$MNT"
-	sound "$n"
-}
-
-@test "cp into a mount, and out of one" {
-	mount_rw
-	cp "$data"/strings/model.ckpt.* .
-	prints "" cp model.ckpt "$p"
-	[ "$("$CKPTCTL" show --all "$p" cube | head -n -1)" = "$("$CKPTCTL" show --all model.ckpt cube | head -n -1)" ]
-	prints "" cp "$data/big-endian/model.ckpt" "$MNT" matrix/=be/
-	[ "$("$CKPTCTL" show --all "$p" be/float32 | tail -n +2)" = "$("$CKPTCTL" show --all "$data/big-endian/model.ckpt" matrix/float32 | tail -n +2 | sed 's/params: .*/params: '"$("$CKPTCTL" show "$p" be/float32 | sed -n 's/.*params: //p')"'/')" ]
-	bytes 32 >new
-	cp new "$MNT/dense/bias"
-	# What is staged is in the mount, not in the checkpoint.
-	prints "" cp "$MNT" shown dense/bias
-	prints "" cp "$p" published dense/bias
-	holds dense/bias new shown
-	holds dense/bias <("$CKPTCTL" cat "$data/saver/model.ckpt-100" dense/bias) published
-	says "$MNT: also published: edits that were staged in the mount" cp "$p" "$p" dense/kernel=copy
-	holds dense/bias new
-	prints "" umount "$MNT"
-	sound
-	sound shown
-}
-
-@test "status, commit and discard through a mount" {
-	mount_rw
-	prints "$MNT: nothing is staged" status "$p"
-	prints "$MNT: nothing is staged" commit "$MNT"
-	bytes 32 >new
-	cp new "$MNT/dense/bias"
-	rm "$MNT/global_step"
-	printf 'abc' >"$MNT/unknown"
-	for source in "$p" "$MNT"; do
-		run -0 --separate-stderr "$CKPTCTL" status "$source"
-		[ -z "$stderr" ]
-		[[ ${lines[0]} == "$MNT: "*" staged edits, 1 unfinished" ]]
-		[[ $output == *"unfinished  unknown: "* ]]
-		[[ $output == *dense/bias* ]]
-		[[ $output == *global_step* ]]
-	done
-	run -0 "$CKPTCTL" status "$p" 'dense/*'
-	[[ $output == *dense/bias* ]]
-	[[ $output != *global_step* ]]
-	[[ $output != *unknown* ]]
-	fails 1 "$MNT: there is no staged edit of \"dense/kernel\": ckptctl status shows what is staged" status "$p" dense/kernel
-	run -0 "$CKPTCTL" status --json "$p"
-	[[ $output == *'"mode": "rw"'* ]]
-	run -7 --separate-stderr "$CKPTCTL" commit "$p"
-	[ -z "$output" ]
-	[ "${#stderr_lines[@]}" -eq 1 ]
-	[[ $stderr == *unknown* ]]
-	prints "$MNT: 1 variable is as it was published" discard "$p" unknown
-	[ ! -e "$MNT/unknown" ]
-	prints "$MNT: 1 variable is as it was published" discard "$MNT" global_step
-	cmp "$MNT/global_step" <("$CKPTCTL" cat "$data/saver/model.ckpt-100" global_step)
-	run -0 --separate-stderr "$CKPTCTL" commit "$p"
-	[[ $output == "$MNT: 1 variable published ("*")" ]]
-	holds dense/bias new
-	rm -r "$MNT/dense"
-	run -0 "$CKPTCTL" discard "$p"
-	[[ $output == "$MNT: "*" variables are as they were published" ]]
-	cmp "$MNT/dense/bias" new
-	prints "$MNT: nothing is staged" status "$p"
-	prints "" umount "$MNT"
-	sound
-}
-
-@test "a checkpoint that is mounted read-only can be edited, its mount point cannot" {
-	require_fuse
-	mount_ckpt "$p"
-	bytes 32 >new
-	fails 1 "$MNT: mounted read-only: mount it with -o rw, or give the checkpoint itself, $p" set "$MNT" dense/bias new
-	fails 1 "$MNT: mounted read-only: mount it with -o rw, or give the checkpoint itself, $p" commit "$MNT"
-	prints "$p: nothing is staged" status "$MNT"
-	prints "" cp "$MNT" b 'dense/*'
-	[ "$("$CKPTCTL" ls b | wc -l)" -eq 6 ]
-	prints "" set "$p" dense/bias new
-	holds dense/bias new
-	"$CKPTCTL" umount "$MNT"
-	sound
-	sound b
-}
-
-@test "what a mount cannot do" {
-	mount_rw
-	fails 8 "$MNT: mounted, and a mount cannot be compacted: ckptctl umount $MNT first" compact "$p"
-	fails 1 "$MNT: a mount publishes as it was told when it was mounted: leave --publish out" commit --publish replace "$p"
-	prints "" umount "$MNT"
-	unchanged
-}
-
-@test "a checkpoint held by another command is busy" {
-	mkfifo pipe
-	bytes 32 >new
-	exec 7<>pipe
-	"$CKPTCTL" set "$p" dense/bias - <pipe 7>&- &
-	pid=$!
-	wait_until 10 test -s "$p.ckptfuse-lock"
-	run -8 --separate-stderr "$CKPTCTL" set "$p" dense/bias new
-	[[ $stderr == "ckptctl: $p: "*"ckptctl set"* ]]
-	cat new >&7
-	exec 7>&-
-	wait "$pid"
-	holds dense/bias new
-	sound
-}
-
-@test "a folder that only looks like a mount is not believed" {
-	mkdir -p fake/.ckptfuse
-	echo '{"mode": "rw", "source": "'"$p"'"}' >fake/.ckptfuse/status.json
-	printf x >fake/x
-	run ! "$CKPTCTL" set --dtype int8 --shape 1 fake x new
-	run ! "$CKPTCTL" rm fake x
-	[ -f fake/x ]
-	echo '{"pid": 1, "holder": "'"$PWD/fake"'", "host": "x"}' >"$p.ckptfuse-lock"
-	bytes 32 >new
-	prints "" set "$p" dense/bias new
-	holds dense/bias new
-	[ -z "$(find fake -newer new)" ]
-}
-
-# umount
-
-@test "umount publishes" {
-	mount_rw
-	bytes 32 >new
-	cp new "$MNT/dense/bias"
-	pid=$(mount_pid "$MNT")
-	prints "" umount "$MNT"
-	_is_gone "$pid"
-	holds dense/bias new
-	sound
-}
-
-@test "umount says what could not be published, and its journal keeps it" {
-	mount_rw
-	bytes 32 >new
-	cp new "$MNT/dense/bias"
-	printf 'abc' >"$MNT/unknown"
-	run -7 --separate-stderr "$CKPTCTL" umount "$MNT"
-	[ "${#stderr_lines[@]}" -eq 1 ]
-	[[ $stderr == "ckptctl: "*unknown*": unmounted, and its journal keeps the edits: ckptctl status $p shows them" ]]
-	run -1 is_mounted "$MNT"
-	cmp "$p.index" "$data/saver/model.ckpt-100.index"
-	run -0 "$CKPTCTL" status "$p"
-	[[ $output == *dense/bias* ]]
-	[[ $output == *"unfinished  unknown: "* ]]
-	run -7 "$CKPTCTL" commit "$p"
-	run -0 "$CKPTCTL" discard "$p" unknown
-	run -0 "$CKPTCTL" commit "$p"
-	holds dense/bias new
-	sound
 }

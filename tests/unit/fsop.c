@@ -11,6 +11,7 @@
  *   fsop seek FILE data|hole OFFSET     prints the offset
  *   fsop copy FROM FROM-OFFSET TO TO-OFFSET N    copy_file_range(), prints the count
  *   fsop dirsync FOLDER                 fsync() of a folder
+ *   fsop setxattr FILE NAME VALUE       an extended attribute
  *   fsop hold FILE N                    opens for writing, writes N bytes, waits for standard input
  *                                       to end, and closes
  *   fsop savefile FOLDER TEMPORARY NAME replaces a file by standard input as some writers do: a
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static int fail(void)
@@ -185,6 +187,8 @@ int main(int argc, char **argv)
 		return do_copy(arg);
 	if (strcmp(what, "dirsync") == 0 && n == 1)
 		return do_dirsync(arg);
+	if (strcmp(what, "setxattr") == 0 && n == 3)
+		return setxattr(arg[0], arg[1], arg[2], strlen(arg[2]), 0) < 0 ? fail() : 0;
 	if (strcmp(what, "hold") == 0 && n == 2)
 		return do_hold(arg);
 	if (strcmp(what, "savefile") == 0 && n == 3)

@@ -41,6 +41,7 @@ void kit_init(struct kit *k, const char *data, const char *name)
 	struct dirent *e;
 	DIR *d;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	memset(k, 0, sizeof(*k));
 	snprintf(k->folder, sizeof(k->folder), "%s/stage-XXXXXX", tmp ? tmp : "/tmp");
 	if (!mkdtemp(k->folder))
