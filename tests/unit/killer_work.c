@@ -58,7 +58,8 @@ static void ended(int r, int may_be)
 	int e = r < 0 ? errno : 0;
 
 	cur.rc = e;
-	if (e == ENOTCONN || e == ECONNABORTED || e == ECONNREFUSED || e == ENODEV) {
+	/* The kernel calls it EIO where it had pages to read or to write back. */
+	if (e == ENOTCONN || e == ECONNABORTED || (e == EIO && access(control, F_OK) < 0)) {
 		cur.rc = -1;
 		dead = true;
 	} else {
