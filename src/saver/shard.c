@@ -524,18 +524,21 @@ static uint32_t appendable(struct ck_stage *s)
 	return best;
 }
 
+int ck_shard_choose(struct ck_stage *s, struct ck_err *err)
+{
+	if (s->target != CK_NO_SHARD)
+		return 0;
+	/* A journal that was begun before says what may be touched. */
+	s->target = appendable(s);
+	if (s->target != CK_NO_SHARD && s->journal && !s->shards[s->target].touched)
+		s->target = CK_NO_SHARD;
+	return s->target == CK_NO_SHARD ? ck_stage_data_open(s, err) : 0;
+}
+
 int ck_shard_target(struct ck_stage *s, struct ck_sshard **ret, struct ck_err *err)
 {
-	int r = 0;
+	int r = ck_shard_choose(s, err);
 
-	if (s->target == CK_NO_SHARD) {
-		/* A journal that was begun before says what may be touched. */
-		s->target = appendable(s);
-		if (s->target != CK_NO_SHARD && s->journal && !s->shards[s->target].touched)
-			s->target = CK_NO_SHARD;
-		if (s->target == CK_NO_SHARD)
-			r = ck_stage_data_open(s, err);
-	}
 	/* What a record gives up is free when that is durable; one that was found need not be. */
 	if (r == 0 && !s->shards[s->target].space && s->journal)
 		r = ck_slog_sync(s, err);
