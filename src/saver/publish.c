@@ -230,7 +230,7 @@ static int check_stale(struct ck_stage *s, struct ck_err *err)
 }
 
 /* The quarantine of the new index: what was in it grows older, what dies now joins. Where nobody
- * has had to know it, it stays unknown: all that is dead counts as dying now when it is asked for. */
+ * has had to know it, it stays unknown: all that is dead counts as dying now when asked for. */
 static int age_quarantine(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 {
 	int r = 0;

@@ -62,8 +62,8 @@ static int create_journal(struct ck_stage *s, struct ck_journal **ret, struct ck
 	if (r == 0)
 		r = ck_recover_orphan(s, err);
 	if (r == 0)
-		r = ck_journal_create(s->vfs, s->draft ? s->draft_path : s->journal_path, mode, &rec, ret,
-				      err);
+		r = ck_journal_create(s->vfs, s->draft ? s->draft_path : s->journal_path, mode,
+				      &rec, ret, err);
 	free(rec.shards);
 	if (r < 0 || !s->pointer_path)
 		return r;

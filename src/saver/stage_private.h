@@ -256,8 +256,8 @@ struct ck_stage {
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
 	bool spent; /* compacted: what is in memory is of the old files */
-	/* Whether the COMMIT of this one is durable cannot be known: nothing goes on until it could be
-	 * taken back. It began at byte doubt_at, behind a record with that CRC. */
+	/* Whether the COMMIT of this one is durable cannot be known: nothing goes on until it could
+	 * be taken back. It began at byte doubt_at, behind a record with that CRC. */
 	struct ck_publish *in_doubt;
 	uint64_t doubt_at;
 	uint32_t doubt_chain;

@@ -70,11 +70,19 @@ static void add_from(struct row *row, struct ck_span from)
 /* A scope that was renamed, and what is gone of the opened tree. */
 static void add_dir(struct ck_stage *s, struct ck_snode *n, struct rows *rows)
 {
+	struct ck_buf ck_auto_buf name = CK_BUF_INIT;
 	struct row *row;
 
-	if (n->pub.dir && n->entry && ck_snode_is_dirty(n) && (row = add_row(rows, "renamed"))) {
-		ck_scope_name(s, n, &row->name);
-		add_from(row, n->pub_name);
+	/* To be spelt with .d or without is no other name. */
+	if (n->pub.dir && n->entry && ck_snode_is_dirty(n)) {
+		ck_scope_name(s, n, &name);
+		if (ck_span_cmp(ck_span(name.p ? name.p : "", name.n), n->pub_name) != 0 &&
+		    (row = add_row(rows, "renamed"))) {
+			row->name = name;
+			name = (struct ck_buf)CK_BUF_INIT;
+			add_from(row, n->pub_name);
+		}
+		rows->failed |= ck_buf_failed(&name);
 	}
 	for (struct ck_sentry *e = n->children; e; e = e->next) {
 		struct ck_span c;
@@ -233,7 +241,8 @@ static void add_cost(struct cost *cost, const struct ck_plan *p)
 			break;
 		case CK_ITEM_INPLACE: /* the slices of a variable stand together */
 			if (it->n != last)
-				ck_extmap_walk(it->n->now.content->map, add_edited, &cost->in_place);
+				ck_extmap_walk(it->n->now.content->map, add_edited,
+					       &cost->in_place);
 			last = it->n;
 			break;
 		default:

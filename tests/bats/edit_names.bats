@@ -40,10 +40,14 @@ listed() {
 }
 
 @test "mv of a scope renames all that is in it" {
+	# what has been looked at closely, and what has not
+	chmod 600 "$MNT/dense/kernel.d/Adam"
 	mv "$MNT/dense" "$MNT/encoder"
 	mkdir "$MNT/decoder"
 	mv "$MNT/dense_1" "$MNT/decoder/first"
 	mv "$MNT/dense_2/kernel.d" "$MNT/decoder/slots"
+	[ "$(jq -r .name "$MNT/encoder/kernel.d/Adam.json")" = encoder/kernel/Adam ]
+	[ "$(jq -r .name "$MNT/encoder/kernel.d/Adam_1.json")" = encoder/kernel/Adam_1 ]
 	done_editing
 	sound
 	[ "$(names)" = "$(old_names | sed -e 's,\bdense/,encoder/,g' -e 's,\bdense_1/,decoder/first/,g' \

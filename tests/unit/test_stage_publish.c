@@ -46,7 +46,7 @@ static void test_nothing(void)
 static void test_same_index(void)
 {
 	struct kit from, to;
-	char cmd[1000];
+	char cmd[4000];
 	struct ck_model *m = NULL;
 
 	kit_begin(&from, "saver", "model.ckpt-100");
@@ -206,7 +206,7 @@ static void test_trim(void)
 
 static void test_links(void)
 {
-	char other[300], cmd[1000];
+	char other[300], cmd[4000];
 	struct kit k;
 
 	kit_init(&k, "saver", "model.ckpt-100");
@@ -280,7 +280,7 @@ static void test_empty(void)
 static void test_stale(void)
 {
 	struct kit k;
-	char cmd[1000];
+	char cmd[4000];
 	FILE *f;
 
 	kit_begin(&k, "saver", "model.ckpt-100");

@@ -26,7 +26,7 @@ static void begin_save(struct kit *k, const char *data, const char *name)
 /* How many data files the copy has. */
 static int data_files(struct kit *k)
 {
-	char cmd[500];
+	char cmd[4000];
 	FILE *p;
 	int n = -1;
 
@@ -40,7 +40,7 @@ static int data_files(struct kit *k)
 
 static void test_save(void)
 {
-	char cmd[1000];
+	char cmd[4000];
 	struct kit k;
 
 	begin_save(&k, "saver", "model.ckpt-100");
