@@ -269,6 +269,7 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 			if (which == CK_NO_SHARD)
 				continue;
 			s->shards[which].touched = rec->shards[i].touched;
+			s->shards[which].grown = rec->shards[i].touched;
 			if (rec->shards[i].size < s->shards[which].found)
 				s->shards[which].found = rec->shards[i].size;
 		}

@@ -50,6 +50,7 @@ struct ck_sshard {
 	bool once; /* one name, no symlink: may be written in place */
 	bool once_known;
 	bool touched; /* we have written to it, or the journal says that we may */
+	bool grown; /* it may hold more than what is meant: written to, or by who left a journal */
 	struct ck_vstat stat; /* as we know it: compared to see whether others have changed it */
 	bool unnoted; /* it was written to, and stat could not be brought up to date */
 	uint64_t found; /* bytes it had before anything was staged */
