@@ -78,8 +78,10 @@ unit_tests = \
 	%D%/unit/test_stage_bytes \
 	%D%/unit/test_stage_meta \
 	%D%/unit/test_stage_names \
+	%D%/unit/test_stage_publish \
 	%D%/unit/test_stage_random \
 	%D%/unit/test_stage_recover \
+	%D%/unit/test_stage_save \
 	%D%/unit/test_stage_slices \
 	%D%/unit/test_table \
 	%D%/unit/test_table_write \
@@ -88,6 +90,7 @@ unit_tests = \
 	%D%/unit/test_vfs
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
+%C%_unit_test_stage_save_LDADD = %D%/libcrash.a $(LDADD)
 # These have memory run out.
 NOMEM_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 %C%_unit_test_extmap_LDFLAGS = $(NOMEM_LINK)

@@ -133,7 +133,7 @@ row() {
 		if (unit[1] == "ops")
 			return sprintf("%.0f/s", unit[2] / x)
 		if (unit[1] == "most" && unit[2] != "s")
-			return sprintf("%.1f %s", x, unit[2])
+			return sprintf("%.*f %s", x < 10 ? 2 : 1, x, unit[2])
 		return x < 1 ? sprintf("%.1f ms", x * 1000) : sprintf("%.2f s", x)
 	}
 	function column(m, v, n) {

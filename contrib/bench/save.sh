@@ -64,13 +64,14 @@ wait_until_traced() {
 count_written() { # KEY
 	awk -v key="$1" '
 	/ (pwrite64|write)\([0-9]+<\/[^d]/ || / copy_file_range\(/ || / ioctl\(.*CLONE/ {
-		kind = /ckptfuse-journal>/ ? "journal" : /ckptfuse-lock>/ ? "lock" :
-			/\.index/ ? "index" : "data"
+		kind = /\.index/ ? "index" : /ckptfuse-lock>/ ? "lock" : "data"
+		if (/ckptfuse-journal[.>]/)
+			kind = "journal"
 		cloned = match($0, /src_length=[0-9]+/) ? substr($0, RSTART + 11, RLENGTH - 11) : 0
 	}
 	/<unfinished/ { unfinished[$1] = kind; kind = ""; next }
 	/ (pwrite64|write|copy_file_range) resumed>/ { kind = unfinished[$1] }
-	kind && /= [0-9]+$/ { sum[kind] += $NF == 0 ? cloned : $NF }
+	kind && /[=] [0-9]+$/ { sum[kind] += $NF == 0 ? cloned : $NF }
 	{ kind = "" }
 	END {
 		print key ".journal", sum["journal"] + 0

@@ -21,8 +21,8 @@
  *   3. After an append has failed the journal is as it was before it. If it cannot be made so, or
  *      a sync has failed, the journal is *suspect*: the next sync copies the valid records to a
  *      new file, syncs that and renames it over the old one; until that succeeds every sync fails.
- *      Offsets of records stay what they are. A failed sync is also noted as an attribute of the file, for
- *      who resumes the journal: there its first sync copies.
+ *      Offsets of records stay what they are. A failed sync is also noted as an attribute of the
+ *      file, for who resumes the journal: there its first sync copies.
  *
  * Not thread-safe, but for ck_journal_read(), which may be called at any time.
  */

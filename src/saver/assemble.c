@@ -224,7 +224,7 @@ static int share(struct work *w, struct ck_item *i, bool *shared)
 	if (i->nbytes < skip + BLOCK)
 		return 0;
 	n = (i->nbytes - skip) / BLOCK * BLOCK;
-	w->target->dirty = true;
+	w->target->dirty = w->target->grown = true;
 	r = w->s->vfs->clone(w->target->file, x.to + skip, home->file, i->home_at + skip, n);
 	ck_shard_note(w->target);
 	if (r < 0)

@@ -50,7 +50,7 @@ static int move_range(struct compact *c, uint32_t shard, uint64_t off, uint64_t 
 			       c->target->path, strerror(-r));
 	*ret = c->at;
 	c->at += n;
-	c->target->dirty = true;
+	c->target->dirty = c->target->grown = true;
 	c->x->plan.report.copied += n;
 	if (s->o.progress.fn)
 		s->o.progress.fn(s->o.progress.arg, "compacting", c->at, c->total);

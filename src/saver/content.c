@@ -346,6 +346,7 @@ int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const
 {
 	struct ck_ext e = { .off = off, .len = len, .kind = CK_EXT_SHARD, .crc_ok = true };
 	struct ck_content *c;
+	struct ck_sshard *t;
 	int r;
 
 	if (len == 0)
@@ -362,7 +363,10 @@ int ck_content_write(struct ck_stage *s, struct ck_snode *n, uint64_t off, const
 		ck_content_settle(s, c);
 		c->region.which = CK_NO_SHARD;
 	}
-	r = ck_slog_begin(s, err); /* it says that the shard may be touched */
+	/* What is free is known without a sync while no journal gives up anything. */
+	r = s->journal ? 0 : ck_shard_target(s, &t, err);
+	if (r == 0)
+		r = ck_slog_begin(s, err); /* it says that the shard may be touched */
 	if (r == 0)
 		r = place(s, n, c, off, len, &e.which, &e.at, err);
 	if (r == 0)

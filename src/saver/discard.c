@@ -395,17 +395,30 @@ int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err)
 	return r == 0 && !any ? -ENOENT : r;
 }
 
+/* Nobody can open again what was made new and has no name any more, though the kernel may know of
+ * it for a while: its bytes go now, so that the shard can be cut. */
+static void drop_unlinked(struct ck_stage *s)
+{
+	for (struct ck_snode *n = s->nodes; n; n = n->all_next)
+		if (!n->entry && !n->nopen && !n->pub.content && n->id >= CK_STAGE_FIRST_ID)
+			n->now.content = ck_content_unref(s, n->now.content);
+	ck_snodes_sweep(s);
+}
+
 static int discard_path(struct ck_stage *s, const char *path, struct ck_err *err)
 {
 	struct ck_record rec = { .type = CK_REC_DISCARD, .path = ck_span(path, strlen(path)) };
-	int r, q = 0;
+	int r = ck_slog_extents(s, err), q = 0; /* by the names that they have now */
 
+	if (r < 0)
+		return r;
 	ck_state_write(s);
 	r = ck_discard_node(s, rec.path, err);
-	ck_state_written(s);
 	/* What stands in its way may be in the way of a part of it only: so it will be replayed. */
 	if (r == 0 || r == -EEXIST)
 		q = ck_slog_add(s, &rec, NULL, err);
+	drop_unlinked(s);
+	ck_state_written(s);
 	return r < 0 ? r : q;
 }
 
@@ -418,6 +431,7 @@ static int discard_everything(struct ck_stage *s, struct ck_err *err)
 		return r;
 	ck_state_write(s);
 	r = ck_discard_all(s, err);
+	drop_unlinked(s);
 	ck_shards_forget_space(s);
 	ck_slog_drop_old(s);
 	ck_state_written(s);

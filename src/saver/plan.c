@@ -144,6 +144,8 @@ static bool find_home(struct ck_stage *s, const struct ck_content *c, struct ck_
 
 	if (!c->homed)
 		return false;
+	if (!v && c->home_shard == CK_NO_SHARD)
+		return false; /* no bytes, which lie nowhere */
 	if (!v) {
 		i->home = c->home_shard;
 		i->home_at = c->home_at;

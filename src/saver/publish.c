@@ -185,7 +185,7 @@ static int commit(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 int ck_stage_is_stale_locked(struct ck_stage *s)
 {
 	struct ck_buf ck_auto_buf path = CK_BUF_INIT;
-	struct ck_vstat st;
+	struct ck_vstat st, to;
 	int r;
 
 	ck_buf_printf(&path, "%s.index", s->foreign ? s->source : s->prefix);
@@ -194,6 +194,8 @@ int ck_stage_is_stale_locked(struct ck_stage *s)
 	r = s->vfs->stat(s->vfs, path.p, &st);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	if (s->foreign && s->vfs->lstat(s->vfs, s->index_path, &to) == 0)
+		return 1; /* somebody made one where ours is to be */
 	if (s->index_unnoted && r == 0) {
 		s->index_stat = st;
 		s->index_unnoted = false;
@@ -227,11 +229,14 @@ static int check_stale(struct ck_stage *s, struct ck_err *err)
 		       s->prefix, s->journal_path);
 }
 
-/* The quarantine of the new index: what was in it grows older, what dies now joins. */
+/* The quarantine of the new index: what was in it grows older, what dies now joins. Where nobody
+ * has had to know it, it stays unknown: all that is dead counts as dying now when asked for. */
 static int age_quarantine(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 {
 	int r = 0;
 
+	if (!s->quarantine_known)
+		return 0;
 	for (size_t i = 0; i < s->quarantine.n && r == 0; i++)
 		for (size_t k = 0; k < s->quarantine.v[i].ranges.n && r == 0; k++)
 			r = ck_quarantine_add(&x->quarantine, s->quarantine.v[i].shard,
@@ -316,13 +321,11 @@ static int begin(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 {
 	int r;
 
-	if (s->journal || s->pending) {
-		r = check_stale(s, err);
-		if (r == 0)
-			r = ck_slog_sync(s, err);
-		if (r < 0)
-			return r;
-	}
+	r = s->journal || s->pending || s->foreign || !s->exists ? check_stale(s, err) : 0;
+	if (r == 0 && (s->journal || s->pending))
+		r = ck_slog_sync(s, err);
+	if (r < 0)
+		return r;
 	r = ck_plan_make(s, &x->plan, err);
 	if (r == 0 && x->plan.unfinished)
 		r = refuse_unfinished(s, &x->plan, err);
@@ -336,17 +339,24 @@ static int publish(struct ck_stage *s, struct ck_publish *x, unsigned flags, str
 	bool make = (flags & CK_PUBLISH_EXPLICIT) && (!s->exists || s->foreign);
 	int r = begin(s, x, err);
 
-	if (r == 0 && !x->plan.nchanges && !make) /* edits that came to nothing */
+	if (r < 0)
+		return r;
+	if (!x->plan.nchanges && !make) /* edits that came to nothing */
 		return s->journal ? ck_rebase_nothing(s, err) : 0;
-	if (r == 0)
-		r = ck_slog_begin(s, err);
+	r = ck_slog_begin(s, err);
 	if (r == 0)
 		r = ck_plan_assemble(s, &x->plan, err);
 	if (r == 0)
 		r = ck_publish_commit(s, x, err);
-	if (r == 0)
+	if (r == 0) {
 		describe(x);
-	return r < 0 ? r : 1;
+		return 1;
+	}
+	if (!s->in_doubt) { /* what was put together is worth nothing, and takes room */
+		ck_shards_forget_space(s);
+		ck_shards_trim(s);
+	}
+	return r;
 }
 
 static int publish_new(struct ck_stage *s, unsigned flags, struct ck_err *err)
@@ -371,8 +381,10 @@ int ck_publish_finish(struct ck_stage *s, struct ck_err *err)
 	struct ck_publish *x = s->committed;
 	int r = ck_apply(s->vfs, &x->commit, s->journal, &s->o.progress, err);
 
-	if (r == 0)
-		r = ck_slog_retire(s, err);
+	if (r == 0 && (r = ck_slog_retire(s, NULL)) < 0)
+		ck_fail(err, CK_PUBLISH, -r, "%s: cannot be removed: %s: the edits are committed and "
+			"will be there once this is finished: mend it, then commit again",
+			s->journal_path, strerror(-r));
 	if (r < 0)
 		return r;
 	x->commit.npatches = 0; /* the journal that holds them has gone */

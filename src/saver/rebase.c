@@ -34,7 +34,7 @@ static struct ck_content *at_home(struct ck_stage *s, uint32_t which, const stru
 		return NULL;
 	c->homed = true;
 	c->size = size;
-	c->home_shard = which;
+	c->home_shard = p->nbytes ? which : CK_NO_SHARD;
 	c->home_at = p->offset;
 	c->home_size = p->nbytes;
 	c->home_crc = p->crc32c;
@@ -287,7 +287,6 @@ int ck_rebase(struct ck_stage *s, struct ck_publish *x, struct ck_err *err)
 	s->index_unnoted = s->vfs->stat(s->vfs, s->index_path, &s->index_stat) < 0;
 	ck_quarantine_done(&s->quarantine);
 	s->quarantine = x->quarantine;
-	s->quarantine_known = true;
 	x->quarantine = (struct ck_quarantine){ 0 };
 	s->last.any = true; /* the index is another than the one that was opened */
 	if (r == 0)

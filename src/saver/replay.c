@@ -157,8 +157,9 @@ static int make_way(struct ck_stage *s, struct ck_snode *dir, const char *name, 
 	if (ck_sfind(s, dir, CK_NO_NODE, name, strlen(name), &f) < 0 || f.kind != CK_STAGE_DIR)
 		return 0;
 	ck_buf_printf(&spelt, "%s.d", name);
-	return ck_buf_failed(&spelt) ? -ENOMEM : ck_do_rename(s, dir, name, dir, spelt.p, 0, &durable,
-							      err);
+	if (ck_buf_failed(&spelt))
+		return -ENOMEM;
+	return ck_do_rename(s, dir, name, dir, spelt.p, 0, &durable, err);
 }
 
 static int redo_meta(struct ck_stage *s, struct ck_span path, struct ck_span text,
@@ -202,7 +203,9 @@ static int redo_mkdir(struct replay *p, struct ck_snode *dir, const char *name, 
 		return 0;
 	if ((r == 0 && f.kind == CK_STAGE_ALIAS) || ck_other_spelling(s, dir, name, &f)) {
 		r = ck_found_node(s, &f, &n, err);
-		return r < 0 ? r : ck_do_rename(s, dir, n->entry->name, dir, name, 0, &durable, err);
+		if (r < 0)
+			return r;
+		return ck_do_rename(s, dir, n->entry->name, dir, name, 0, &durable, err);
 	}
 	p->edits++;
 	return ck_do_mkdir(s, dir, name, s->o.dir_mode, &n, err);
@@ -241,11 +244,12 @@ static int redo_name(struct replay *p, const struct ck_record *rec, struct ck_er
 	case CK_REC_RMDIR:
 		return ck_do_rmdir(s, dir, name.p, err);
 	case CK_REC_RENAME:
-		if (ck_sfind(s, dir, CK_NO_NODE, name.p, name.n, &f) == 0 && f.kind == CK_STAGE_DATA &&
-		    !(rec->flags & CK_REC_EXCHANGE))
+		if (ck_sfind(s, dir, CK_NO_NODE, name.p, name.n, &f) == 0 &&
+		    f.kind == CK_STAGE_DATA && !(rec->flags & CK_REC_EXCHANGE))
 			r = make_way(s, to_dir, to.p, err);
-		return r < 0 ? r : ck_do_rename(s, dir, name.p, to_dir, to.p, rec->flags << 1, &durable,
-						err);
+		if (r < 0)
+			return r;
+		return ck_do_rename(s, dir, name.p, to_dir, to.p, rec->flags << 1, &durable, err);
 	default:
 		return -EINVAL;
 	}
@@ -265,6 +269,7 @@ static int redo(struct replay *p, uint64_t at, const struct ck_record *rec, stru
 			if (which == CK_NO_SHARD)
 				continue;
 			s->shards[which].touched = rec->shards[i].touched;
+			s->shards[which].grown = rec->shards[i].touched;
 			if (rec->shards[i].size < s->shards[which].found)
 				s->shards[which].found = rec->shards[i].size;
 		}

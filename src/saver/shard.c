@@ -251,7 +251,7 @@ int ck_shard_write(struct ck_stage *s, uint32_t which, uint64_t off, const void 
 	if (!sh->unnoted && differs(&now, &sh->stat))
 		return ck_fail(err, CK_PUBLISH, ESTALE, "%s: something else has written to it since "
 			       "it was mounted: unmount, and look at it", sh->path);
-	sh->dirty = true;
+	sh->dirty = sh->grown = true;
 	r = ck_vfs_write(sh->file, off, p, n);
 	if (r == 0)
 		start_sync(sh, off, n);
@@ -419,7 +419,9 @@ void ck_shards_trim(struct ck_stage *s)
 	struct ck_ranges used = { 0 };
 	uint64_t end;
 
+	/* What was not written to need not be looked at, for which the index would be read. */
 	if (!sh || !sh->file || !sh->writable || !sh->touched ||
+	    (!sh->grown && sh->id != CK_REC_STAGE) ||
 	    used_ranges(s, s->target, &used, NULL) < 0) {
 		ck_ranges_done(&used);
 		return;
@@ -524,18 +526,21 @@ static uint32_t appendable(struct ck_stage *s)
 	return best;
 }
 
+int ck_shard_choose(struct ck_stage *s, struct ck_err *err)
+{
+	if (s->target != CK_NO_SHARD)
+		return 0;
+	/* A journal that was begun before says what may be touched. */
+	s->target = appendable(s);
+	if (s->target != CK_NO_SHARD && s->journal && !s->shards[s->target].touched)
+		s->target = CK_NO_SHARD;
+	return s->target == CK_NO_SHARD ? ck_stage_data_open(s, err) : 0;
+}
+
 int ck_shard_target(struct ck_stage *s, struct ck_sshard **ret, struct ck_err *err)
 {
-	int r = 0;
+	int r = ck_shard_choose(s, err);
 
-	if (s->target == CK_NO_SHARD) {
-		/* A journal that was begun before says what may be touched. */
-		s->target = appendable(s);
-		if (s->target != CK_NO_SHARD && s->journal && !s->shards[s->target].touched)
-			s->target = CK_NO_SHARD;
-		if (s->target == CK_NO_SHARD)
-			r = ck_stage_data_open(s, err);
-	}
 	/* What a record gives up is free when that is durable; one that was found need not be. */
 	if (r == 0 && !s->shards[s->target].space && s->journal)
 		r = ck_slog_sync(s, err);
@@ -559,8 +564,9 @@ bool ck_shards_can_clone(struct ck_stage *s)
 	if (s->o.look || ck_shard_target(s, &t, NULL) < 0 || t->id == CK_REC_STAGE ||
 	    t->stat.size < PROBE || ck_space_alloc(t->space, PROBE, 0, PROBE, &at) < 0)
 		return false;
-	t->dirty = true;
 	s->can_clone = s->vfs->clone(t->file, at, t->file, 0, PROBE) == 0;
+	t->dirty |= s->can_clone;
+	t->grown |= s->can_clone;
 	ck_shard_note(t);
 	ck_space_give_back(t->space, at, PROBE);
 	return s->can_clone;

@@ -55,16 +55,15 @@ static int create_journal(struct ck_stage *s, struct ck_journal **ret, struct ck
 {
 	mode_t mode = s->index_stat.mode ? s->index_stat.mode & 0777 : 0666;
 	struct ck_record rec = { 0 };
-	struct ck_sshard *t;
-	int r = ck_shard_target(s, &t, err); /* BASE says which shard may be touched */
+	int r = ck_shard_choose(s, err); /* BASE says which shard may be touched */
 
 	if (r == 0)
 		r = base_record(s, &rec, err);
 	if (r == 0)
 		r = ck_recover_orphan(s, err);
 	if (r == 0)
-		r = ck_journal_create(s->vfs, s->draft ? s->draft_path : s->journal_path, mode, &rec, ret,
-				      err);
+		r = ck_journal_create(s->vfs, s->draft ? s->draft_path : s->journal_path, mode,
+				      &rec, ret, err);
 	free(rec.shards);
 	if (r < 0 || !s->pointer_path)
 		return r;

@@ -50,6 +50,7 @@ struct ck_sshard {
 	bool once; /* one name, no symlink: may be written in place */
 	bool once_known;
 	bool touched; /* we have written to it, or the journal says that we may */
+	bool grown; /* it may hold more than what is meant: written to, or by who left a journal */
 	struct ck_vstat stat; /* as we know it: compared to see whether others have changed it */
 	bool unnoted; /* it was written to, and stat could not be brought up to date */
 	uint64_t found; /* bytes it had before anything was staged */
@@ -255,8 +256,8 @@ struct ck_stage {
 	uint64_t edits; /* counts up with each */
 	struct ck_publish *committed; /* durable, not yet carried out */
 	bool spent; /* compacted: what is in memory is of the old files */
-	/* Whether the COMMIT of this one is durable cannot be known: nothing goes on until it could be
-	 * taken back. It began at byte doubt_at, behind a record with that CRC. */
+	/* Whether the COMMIT of this one is durable cannot be known: nothing goes on until it could
+	 * be taken back. It began at byte doubt_at, behind a record with that CRC. */
 	struct ck_publish *in_doubt;
 	uint64_t doubt_at;
 	uint32_t doubt_chain;
@@ -384,7 +385,9 @@ int ck_ext_read(struct ck_stage *s, const struct ck_content *c, const struct ck_
 /* shard.c */
 int ck_shards_init(struct ck_stage *s, struct ck_err *err);
 void ck_shards_done(struct ck_stage *s);
-/* The shard that new bytes go to, opened and with its free space known. */
+/* Makes s->target the shard that new bytes go to, and opens it. */
+int ck_shard_choose(struct ck_stage *s, struct ck_err *err);
+/* The same, with its free space known: that takes reading the index. */
 int ck_shard_target(struct ck_stage *s, struct ck_sshard **ret, struct ck_err *err);
 int ck_shard_add(struct ck_stage *s, uint32_t id, uint32_t *ret, struct ck_err *err);
 uint32_t ck_shard_by_id(const struct ck_stage *s, uint32_t id); /* index, CK_NO_SHARD */

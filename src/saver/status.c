@@ -241,7 +241,8 @@ static void add_cost(struct cost *cost, const struct ck_plan *p)
 			break;
 		case CK_ITEM_INPLACE: /* the slices of a variable stand together */
 			if (it->n != last)
-				ck_extmap_walk(it->n->now.content->map, add_edited, &cost->in_place);
+				ck_extmap_walk(it->n->now.content->map, add_edited,
+					       &cost->in_place);
 			last = it->n;
 			break;
 		default:

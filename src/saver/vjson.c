@@ -164,14 +164,15 @@ int ck_ghost_json(struct ck_stage *s, const struct ck_sentry *e, struct ck_buf *
 	return ck_buf_failed(out) ? ck_fail_nomem(err, s->prefix) : 0;
 }
 
-/* As the model has it, with checksum and place. */
+/* Whether the file is published, and what the opened checkpoint says of it still holds. */
 static bool is_as_opened(const struct ck_stage *s, const struct ck_snode *n, struct ck_span name)
 {
 	const struct ck_content *c = n->now.content;
+	const struct ck_model *m = s->model;
 
-	return n->home_is_base && c && c == n->pub.content && !c->map && c->model == s->model &&
-	       n->now.meta == n->pub.meta &&
-	       ck_span_cmp(name, ck_var_name(s->model, &s->model->vars[c->var])) == 0;
+	return n->pub.content && c == n->pub.content && n->now.meta == n->pub.meta && !c->map &&
+	       c->model == m && n->entry && n->home_is_base && ck_snode_is_var(n) &&
+	       ck_span_cmp(ck_var_name(m, &m->vars[c->var]), name) == 0;
 }
 
 void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out)
@@ -180,15 +181,16 @@ void ck_json_text(struct ck_stage *s, struct ck_snode *n, struct ck_buf *out)
 
 	if (!n->now.meta)
 		return;
-	if (n->entry && ck_snode_is_var(n) && ck_var_node_name(s, n, &name)) {
-		if (is_as_opened(s, n, ck_span(name.p, name.n)) &&
-		    ck_meta_var(s->model, n->now.content->var, true, out, NULL) == 0)
-			return;
-		ck_buf_clear(out);
-	} else {
+	if (!n->entry || !ck_snode_is_var(n) || !ck_var_node_name(s, n, &name)) {
 		ck_buf_clear(&name);
 		if (n->now.meta->name)
 			ck_buf_add(&name, n->now.meta->name, n->now.meta->name_len);
+	}
+	/* Then with its checksum and place. */
+	if (is_as_opened(s, n, ck_span(name.p ? name.p : "", name.n))) {
+		if (ck_meta_var(s->model, n->now.content->var, true, out, NULL) == 0)
+			return;
+		ck_buf_clear(out);
 	}
 	ck_varmeta_render(n->now.meta, ck_span(name.p ? name.p : "", name.n),
 			  n->now.content ? n->now.content->size : 0, out);

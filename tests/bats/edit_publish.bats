@@ -633,7 +633,7 @@ moved renamed" ]
 	publish
 	has dense/bias new
 	rm "$MNT/dense/bias"
-	echo '{"shape": [2, 4]}' >"$MNT/dense/bias.json"
+	echo '{"dtype": "float32", "shape": [2, 4]}' >"$MNT/dense/bias.json"
 	cp new "$MNT/dense/bias"
 	publish
 	step 00000002

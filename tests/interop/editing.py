@@ -132,7 +132,8 @@ class Readers:
         self.test.assertEqual(
             {(n.encode(), tuple(s), types[n].name) for n, s in shapes.items()} ^
             {(n, tuple(v.shape), v.dtype.name) for n, v in self.values.items()}, set())
-        for name in shapes:
+        # One by one takes long; RestoreV2 reads all of them.
+        for name in sorted(shapes)[::1 + len(shapes) // 500]:
             self.same(name.encode(), from_tensorflow(reader.get_tensor(name), types[name]),
                       "load_checkpoint")
 

@@ -143,7 +143,7 @@ class Publishing(Mounting):
     def test_readers_meanwhile(self):
         """publish=replace: who reads at any moment has all of the old values or all new ones."""
         e = Edited(self, "many6000")
-        names = sorted(e.values)[::3]
+        names = sorted(e.values)[::4]
         with e.open("publish=replace"):
             paths = e.paths()
             for step in range(1, 4):
@@ -164,7 +164,7 @@ class Publishing(Mounting):
         e.check()
 
     def which(self, prefix, old, new):
-        names = sorted(new)
+        names = sorted(new)[::6]
         got = [int(t) for t in tf.raw_ops.RestoreV2(
             prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names),
             dtypes=[tf.int16] * len(names))]

@@ -37,6 +37,20 @@ static void begin(enum what what, int a, int b)
 	cur = (struct op){ .what = what, .a = a, .b = b, .begin = now_ns(), .end = NEVER };
 }
 
+/* What the mount has to say about it. */
+static void tell_log(void)
+{
+	char path[4200], line[1000];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%.*slog", (int)(strlen(control) - strlen("commit")), control);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		fputs(line, stderr);
+	if (f)
+		fclose(f);
+}
+
 /* Notes the call that began: r < 0 says errno. What may fail without the daemon's death is listed;
  * everything else is a fault. */
 static void ended(int r, int may_be)
@@ -44,7 +58,8 @@ static void ended(int r, int may_be)
 	int e = r < 0 ? errno : 0;
 
 	cur.rc = e;
-	if (e == ENOTCONN || e == ECONNABORTED || e == ECONNREFUSED || e == ENODEV) {
+	/* The kernel calls it EIO where it had pages to read or to write back. */
+	if (e == ENOTCONN || e == ECONNABORTED || (e == EIO && access(control, F_OK) < 0)) {
 		cur.rc = -1;
 		dead = true;
 	} else {
@@ -53,6 +68,7 @@ static void ended(int r, int may_be)
 	put(&cur);
 	if (e && !dead && e != may_be) {
 		fflush(out);
+		tell_log();
 		fprintf(stderr, "call %d of %s: %s\n", cur.what, names[cur.a], strerror(e));
 		exit(1);
 	}

@@ -152,7 +152,7 @@ static void test_growing(void)
 		       kit_is_fill(&k, "two", PIECE * PIECES, 1),
 	       "two files grow side by side");
 	tap_ok(kit_publish(&k) == -EINVAL && strstr(kit_why(&k), "one") &&
-		       strstr(kit_why(&k), "dtype and shape"), "they have no type yet: %s", kit_why(&k));
+		       strstr(kit_why(&k), "two"), "they have no type yet: %s", kit_why(&k));
 	r = kit_text(&k, "one.json", JSON("uint8", "[12,300000]"));
 	r |= kit_setxattr(&k, "two", "user.ckptfuse.dtype", "uint16");
 	r |= kit_setxattr(&k, "two", "user.ckptfuse.shape", "[1800000]");

@@ -724,7 +724,7 @@ static bool has_var(int dir)
 static void do_reopen(void)
 {
 	bool crash = rnd(2), kept;
-	char cmd[2000];
+	char cmd[4000];
 	int n;
 
 	close_handles();

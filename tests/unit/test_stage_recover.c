@@ -19,7 +19,7 @@
  * inode numbers by being linked, and are copied over: the shards are told by those. */
 static void die_into(struct kit *k, struct kit *n)
 {
-	char cmd[1000];
+	char cmd[4000];
 
 	*n = *k;
 	n->s = NULL;
@@ -33,7 +33,7 @@ static void die_into(struct kit *k, struct kit *n)
 static int die(struct kit *k)
 {
 	struct kit n;
-	char cmd[2000];
+	char cmd[4000];
 
 	die_into(k, &n);
 	kit_close(k);
@@ -215,7 +215,7 @@ static void test_foreign(void)
 {
 	struct stat st;
 	struct kit k;
-	char cmd[1000];
+	char cmd[4000];
 	FILE *f;
 
 	kit_begin(&k, "saver", "model.ckpt-100");
