@@ -43,6 +43,7 @@ check_LIBRARIES = %D%/libtest.a
 	%D%/unit/repair.h \
 	%D%/unit/stagekit.c \
 	%D%/unit/stagekit.h \
+	%D%/unit/stagekit_published.c \
 	%D%/unit/tap.h
 LDADD = %D%/libtest.a $(CKPT_LIBS)
 
@@ -83,6 +84,7 @@ unit_tests = \
 	%D%/unit/test_stage_recover \
 	%D%/unit/test_stage_save \
 	%D%/unit/test_stage_slices \
+	%D%/unit/test_stage_threads \
 	%D%/unit/test_table \
 	%D%/unit/test_table_write \
 	%D%/unit/test_util \
@@ -193,6 +195,7 @@ mount_tests = \
 	%D%/bats/edit_files.bats \
 	%D%/bats/edit_names.bats \
 	%D%/bats/edit_publish.bats \
+	%D%/bats/full_disk.bats \
 	%D%/bats/kill.bats \
 	%D%/bats/mount.bats \
 	%D%/bats/mount_life.bats \

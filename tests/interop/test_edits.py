@@ -6,6 +6,7 @@ import unittest
 
 import ml_dtypes
 import numpy as np
+import tensorflow as tf
 
 import generate
 import harness
@@ -503,7 +504,6 @@ def tf2_values(e):
     e.values[b"step/.ATTRIBUTES/VARIABLE_VALUE"] = Value(np.int64(9))
 
     def check():
-        import tensorflow as tf
         network = generate.Network(random())
         checkpoint = tf.train.Checkpoint(network=network, step=tf.Variable(0, dtype=tf.int64))
         checkpoint.restore(e.prefix).assert_existing_objects_matched().expect_partial()

@@ -47,7 +47,8 @@ class Program:
 
             names = {name: variable(name, *shape) for name, shape in {
                 "stem/kernel": (3, 3, 4), "stem/bias": (4,), "conv/kernel": (3, 3, 4),
-                "conv/bias": (4,), "dense/kernel": (4, 2 + seed), "dense/bias": (2 + seed,)}.items()}
+                "conv/bias": (4,), "dense/kernel": (4, 2 + seed),
+                "dense/bias": (2 + seed,)}.items()}
             loss = tf.add_n([tf.reduce_sum(v * v) for v in names.values()])
             self.train = v1.train.AdamOptimizer(0.1).minimize(
                 loss, global_step=v1.train.get_or_create_global_step())

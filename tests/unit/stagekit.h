@@ -47,6 +47,7 @@ int kit_put(struct kit *k, const char *path, const void *p, size_t n);
 int kit_text(struct kit *k, const char *path, const char *text);
 int kit_pwrite(struct kit *k, const char *path, uint64_t off, const void *p, size_t n);
 int kit_fill(struct kit *k, const char *path, size_t n, uint8_t first); /* first, first + 1 ... */
+uint8_t *kit_row(size_t n, uint8_t first); /* such bytes, to free() */
 int kit_cat(struct kit *k, const char *path, struct ck_buf *out);
 bool kit_is(struct kit *k, const char *path, const void *p, size_t n);
 bool kit_is_fill(struct kit *k, const char *path, size_t n, uint8_t first);
