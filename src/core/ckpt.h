@@ -19,7 +19,7 @@ enum {
  * folder or its saved_model.pb. *ret has one reference.
  *
  * Errors: CK_MISSING, CK_FOREIGN (one line says what it looks like and what was expected),
- * CK_CORRUPT, CK_UNSUPPORTED; see err.h.
+ * CK_CORRUPT, CK_UNSUPPORTED, CK_BUSY (the journal lies elsewhere, and is not there); see err.h.
  */
 int ck_open(const char *source, unsigned flags, struct ck_model **ret, struct ck_err *err);
 

@@ -136,8 +136,11 @@ static int open_index(const struct files *f, unsigned flags, struct ck_model **r
 
 #define TRIES 8 /* a publish may come to its end while we look */
 
+/* *lost: the journal cannot be reached, so that nobody knows whether the files are half of a publish
+ * (or a writer took it away just now: then it is so no more when asked again). */
 static int open_through_journal(const struct ck_vfs *vfs, const char *prefix, unsigned flags,
-				bool *again, struct ck_model **ret, struct ck_err *err)
+				bool *again, struct ck_err *lost, struct ck_model **ret,
+				struct ck_err *err)
 {
 	struct files f = { .vfs = vfs, .prefix = prefix };
 	struct ck_pending p = { 0 };
@@ -145,7 +148,13 @@ static int open_through_journal(const struct ck_vfs *vfs, const char *prefix, un
 	int r = ck_pending_open(vfs, prefix, &p, &why);
 
 	*again = false;
-	/* What is wrong with a journal is the affair of who wants to write; unless it is needed. */
+	*lost = (struct ck_err)CK_ERR_INIT;
+	if (r < 0 && why.cls == CK_BUSY) {
+		*again = true;
+		*lost = why;
+		return r;
+	}
+	/* What else is wrong with a journal is the affair of who wants to write; unless it is needed. */
 	if (r < 0 || p.state != CK_PENDING_COMMITTED) {
 		ck_pending_done(&p);
 		return open_index(&f, flags, ret, err);
@@ -169,10 +178,13 @@ int ck_open_prefix(const struct ck_vfs *vfs, const char *prefix, unsigned flags,
 {
 	struct files f = { .vfs = vfs, .prefix = prefix };
 	bool again = !(flags & CK_OPEN_RAW);
+	struct ck_err lost = CK_ERR_INIT;
 	int r = 0;
 
 	for (int i = 0; i < TRIES && again; i++)
-		r = open_through_journal(vfs, prefix, flags, &again, ret, err);
+		r = open_through_journal(vfs, prefix, flags, &again, &lost, ret, err);
+	if (again && lost.cls != CK_OK)
+		return ck_fail(err, lost.cls, lost.errnum, "%s", lost.text);
 	if (again || (flags & CK_OPEN_RAW))
 		r = open_index(&f, flags, ret, err);
 	return r;

@@ -2,35 +2,10 @@
 #include "fuse/rw.h"
 
 #include "fuse/ops.h"
-#include "fuse/reply.h"
 
 #include <errno.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-/* Programs ask whether something is there, or a buffer large enough, by trying. */
-static bool is_an_answer(int r)
-{
-	switch (-r) {
-	case 0:
-	case ENOENT:
-	case EEXIST:
-	case ENODATA:
-	case ERANGE:
-	case ENOTDIR:
-	case EISDIR:
-	case ENOTEMPTY:
-	case ENAMETOOLONG:
-	case ENXIO:
-		return true;
-	}
-	return false;
-}
-
-void ck_rw_reply_err(fuse_req_t req, int r, const struct ck_err *err)
-{
-	ck_reply_err(req, r, is_an_answer(r) ? NULL : err);
-}
 
 void ck_rw_begin_progress(struct ck_rw *rw, struct ck_meter *meter)
 {

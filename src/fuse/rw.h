@@ -17,6 +17,7 @@
 #include "base/progress.h"
 #include "fuse/mount.h"
 #include "fuse/publisher.h"
+#include "fuse/reply.h"
 #include "fuse/rw_open.h"
 #include "saver/stage.h"
 
@@ -35,10 +36,6 @@ static inline struct ck_rw *ck_rw_of(fuse_req_t req)
 {
 	return ck_mount_of(req)->rw;
 }
-
-/* Answers r, a negative errno, and logs *err where it is filled; but not what programs ask for on
- * purpose to be told (ENOENT, EEXIST and the like). */
-void ck_rw_reply_err(fuse_req_t req, int r, const struct ck_err *err);
 
 /* Long work shows on the terminal, if there is one, how far it is: from begin, whose meter lives
  * until end, what the stage says (ck_rw_show_progress) is shown. */

@@ -150,7 +150,7 @@ void ck_rw_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		fill_locked(&a, rw, f, ino, (uint64_t)off);
 	pthread_mutex_unlock(&f->lock);
 	if (r < 0)
-		ck_rw_reply_err(req, r, &err);
+		ck_reply_err(req, r, &err);
 	else
 		fuse_reply_buf(req, a.p, a.n);
 	free(a.p);
@@ -170,5 +170,5 @@ void ck_rw_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_fi
 		return;
 	}
 	r = ck_stage_sync(rw->stage, &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }

@@ -45,7 +45,7 @@ void ck_rw_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!special)
 		r = ck_stage_lookup(m->rw->stage, parent, name, &e.attr, &err);
 	if (r < 0) {
-		ck_rw_reply_err(req, r, &err);
+		ck_reply_err(req, r, &err);
 		return;
 	}
 	e.ino = e.attr.st_ino;
@@ -81,7 +81,7 @@ static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 	int r = get_attr(ck_mount_of(req), ino, &st, &err);
 
 	if (r < 0)
-		ck_rw_reply_err(req, r, &err);
+		ck_reply_err(req, r, &err);
 	else
 		fuse_reply_attr(req, &st, 0);
 }
@@ -148,7 +148,7 @@ void ck_rw_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int set,
 	if (!ck_rw_is_special(ino))
 		r = set_attr(ck_rw_of(req), ino, attr, set, fi, &err);
 	if (r < 0)
-		ck_rw_reply_err(req, r, &err);
+		ck_reply_err(req, r, &err);
 	else
 		reply_attr(req, ino);
 }

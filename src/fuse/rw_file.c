@@ -44,7 +44,7 @@ void ck_rw_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!special)
 		r = ck_stage_file_open(rw->stage, ino, stage_flags(fi->flags), &file, &err);
 	if (r < 0) {
-		ck_rw_reply_err(req, r, &err);
+		ck_reply_err(req, r, &err);
 		return;
 	}
 	f = ck_rw_file_new(rw, ino, file, fi->flags, !special && ck_ino_kind(ino) == CK_INO_DATA);
@@ -72,7 +72,7 @@ void ck_rw_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 				    stage_flags(fi->flags) | (fi->flags & O_EXCL),
 				    mode & 07777 & ~(mode_t)m->opt->umask, &file, &e.attr, &err);
 	if (r < 0) {
-		ck_rw_reply_err(req, r, &err);
+		ck_reply_err(req, r, &err);
 		return;
 	}
 	e.ino = e.attr.st_ino;
@@ -112,7 +112,7 @@ static void read_staged(fuse_req_t req, struct ck_rw_file *f, uint64_t off, size
 	}
 	got = ck_stage_file_read(f->file, copy, n, off, &err);
 	if (got < 0)
-		ck_rw_reply_err(req, (int)got, &err);
+		ck_reply_err(req, (int)got, &err);
 	else
 		fuse_reply_buf(req, copy, (size_t)got);
 	free(copy);
@@ -193,7 +193,7 @@ void ck_rw_write(fuse_req_t req, fuse_ino_t ino, const char *p, size_t size, off
 		put = r < 0 ? r : put;
 	}
 	if (put < 0)
-		ck_rw_reply_err(req, (int)put, &err);
+		ck_reply_err(req, (int)put, &err);
 	else
 		fuse_reply_write(req, (size_t)put);
 }
@@ -207,7 +207,7 @@ void ck_rw_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)ino;
 	if (f->file)
 		r = ck_stage_file_flush(f->file, &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }
 
 void ck_rw_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -220,7 +220,7 @@ void ck_rw_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_
 	(void)datasync;
 	if (f->file)
 		r = ck_stage_file_sync(f->file, &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }
 
 void ck_rw_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

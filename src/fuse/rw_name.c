@@ -39,7 +39,7 @@ void ck_rw_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 		r = ck_stage_create(m->rw->stage, parent, name, O_EXCL,
 				    mode & 07777 & ~(mode_t)m->opt->umask, &file, &st, &err);
 	if (r < 0) {
-		ck_rw_reply_err(req, r, &err);
+		ck_reply_err(req, r, &err);
 		return;
 	}
 	ck_stage_file_release(file);
@@ -57,7 +57,7 @@ void ck_rw_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 		r = ck_stage_mkdir(m->rw->stage, parent, name,
 				   mode & 07777 & ~(mode_t)m->opt->umask, &st, &err);
 	if (r < 0)
-		ck_rw_reply_err(req, r, &err);
+		ck_reply_err(req, r, &err);
 	else
 		reply_entry(req, &st);
 }
@@ -69,7 +69,7 @@ void ck_rw_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (r == 0)
 		r = ck_stage_unlink(ck_rw_of(req)->stage, parent, name, &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }
 
 void ck_rw_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -79,7 +79,7 @@ void ck_rw_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (r == 0)
 		r = ck_stage_rmdir(ck_rw_of(req)->stage, parent, name, &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }
 
 void ck_rw_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
@@ -93,7 +93,7 @@ void ck_rw_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
 	if (r == 0)
 		r = ck_stage_rename(ck_rw_of(req)->stage, parent, name, newparent, newname, flags,
 				    &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }
 
 void ck_rw_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -102,7 +102,7 @@ void ck_rw_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const 
 
 	(void)target;
 	(void)parent;
-	ck_rw_reply_err(req, refuse_kind("symlinks", name, &err), &err);
+	ck_reply_err(req, refuse_kind("symlinks", name, &err), &err);
 }
 
 void ck_rw_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
@@ -111,5 +111,5 @@ void ck_rw_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char
 
 	(void)ino;
 	(void)newparent;
-	ck_rw_reply_err(req, refuse_kind("hard links", newname, &err), &err);
+	ck_reply_err(req, refuse_kind("hard links", newname, &err), &err);
 }

@@ -18,7 +18,7 @@ void ck_rw_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t 
 	(void)ino;
 	if (f->file)
 		r = ck_stage_file_allocate(f->file, mode, (uint64_t)off, (uint64_t)len, &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }
 
 /* The kernel asks for data and holes only. */
@@ -85,7 +85,7 @@ void ck_rw_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_off,
 		    n < AT_ONCE ? n : AT_ONCE, buffer, &err);
 	free(buffer);
 	if (done < 0)
-		ck_rw_reply_err(req, (int)done, &err);
+		ck_reply_err(req, (int)done, &err);
 	else
 		fuse_reply_write(req, (size_t)done);
 }

@@ -23,7 +23,7 @@ static void reply_value(fuse_req_t req, ssize_t r, const void *p, size_t size,
 			const struct ck_err *err)
 {
 	if (r < 0)
-		ck_rw_reply_err(req, (int)r, err);
+		ck_reply_err(req, (int)r, err);
 	else if (size == 0)
 		fuse_reply_xattr(req, (size_t)r);
 	else
@@ -70,7 +70,7 @@ void ck_rw_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char
 
 	if (!has_none(ino, name))
 		r = ck_stage_setxattr(ck_rw_of(req)->stage, ino, name, value, size, flags, &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }
 
 void ck_rw_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -80,5 +80,5 @@ void ck_rw_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 	if (!has_none(ino, name))
 		r = ck_stage_removexattr(ck_rw_of(req)->stage, ino, name, &err);
-	ck_rw_reply_err(req, r, &err);
+	ck_reply_err(req, r, &err);
 }

@@ -94,6 +94,30 @@ static int check_free(struct ck_stage *s, struct ck_err *err)
 		       "prefix, or mount that one with -o rw", s->prefix);
 }
 
+/* Better said now than at the first edit. */
+static int check_journal_folder(struct ck_stage *s, struct ck_err *err)
+{
+	struct ck_span name = ck_file_name(s->journal_path);
+	size_t n = strlen(s->journal_path) - name.n;
+	struct ck_vstat st;
+	char *folder;
+	int r;
+
+	if (!s->pointer_path || !n)
+		return 0;
+	folder = strndup(s->journal_path, n > 1 ? n - 1 : n);
+	if (!folder)
+		return ck_fail_nomem(err, s->prefix);
+	r = s->vfs->stat(s->vfs, folder, &st);
+	if (r == 0 && !S_ISDIR(st.mode))
+		r = -ENOTDIR;
+	if (r < 0)
+		ck_fail(err, CK_MISSING, -r, "%s: the journal is to be in that folder: %s: make it "
+			"first, or give another journal=", folder, strerror(-r));
+	free(folder);
+	return r;
+}
+
 static int load_empty(struct ck_stage *s, struct ck_err *err)
 {
 	struct ck_builder b;
@@ -257,6 +281,8 @@ int ck_stage_open(const struct ck_stage_options *o, struct ck_stage **ret, struc
 	r = init(s, o, err);
 	if (r == 0)
 		r = check_free(s, err);
+	if (r == 0)
+		r = check_journal_folder(s, err);
 	if (r == 0)
 		r = o->look ? ck_lock_look(s, err) : ck_lock_take(s, o->holder, err);
 	if (r == 0)

@@ -302,6 +302,7 @@ published() {
 }
 
 @test "journal=PATH" {
+	local command
 	mkdir "$BATS_TEST_TMPDIR/fast"
 	edit -o commit=manual,journal="$BATS_TEST_TMPDIR/fast/journal"
 	step 12345678
@@ -313,6 +314,15 @@ published() {
 	mv "$BATS_TEST_TMPDIR/fast" "$BATS_TEST_TMPDIR/away"
 	run -8 start_ckptfuse -o rw "$P" "$MNT"
 	[ "${#lines[@]}" = 1 ]
+	# nobody knows what is in it: not even reading is safe
+	run -8 start_ckptfuse "$P" "$MNT"
+	[ "${#lines[@]}" = 1 ]
+	[[ $output == *fast/journal* ]]
+	for command in ls verify show; do
+		run -8 "$CKPTCTL" "$command" "$P"
+	done
+	run -2 start_ckptfuse -o rw,journal=/no/where/journal "$DATA/saver/model.ckpt-100" "$MNT"
+	[[ $output == *"/no/where"* ]]
 	mv "$BATS_TEST_TMPDIR/away" "$BATS_TEST_TMPDIR/fast"
 	edit
 	[ "$(cat "$MNT/global_step")" = 12345678 ]
@@ -321,6 +331,20 @@ published() {
 	published 12345678
 	sound
 	[ ! -e "$BATS_TEST_TMPDIR/fast/journal" ]
+}
+
+@test "journal=PATH that is lost: discard gives it up" {
+	mkdir "$BATS_TEST_TMPDIR/fast"
+	edit -o commit=manual,journal="$BATS_TEST_TMPDIR/fast"
+	step 12345678
+	sync "$MNT/global_step"
+	[ -s "$BATS_TEST_TMPDIR/fast/model.ckpt.ckptfuse-journal" ]
+	leave
+	rm -r "$BATS_TEST_TMPDIR/fast"
+	run -8 "$CKPTCTL" commit "$P"
+	"$CKPTCTL" discard "$P"
+	sound
+	has global_step <(old global_step)
 }
 
 @test "publish=replace and publish=inplace" {
