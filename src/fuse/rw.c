@@ -1,9 +1,9 @@
 /* rw.c - the table of a writable mount's operations, and what several of them need (rw.h). */
 #include "fuse/rw.h"
 
+#include "base/log.h"
 #include "fuse/ops.h"
 
-#include <errno.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -36,6 +36,17 @@ void ck_rw_show_progress(void *arg, const char *what, uint64_t done, uint64_t to
 	pthread_mutex_unlock(&rw->meter_lock);
 }
 
+void ck_rw_tell_news(struct ck_rw *rw)
+{
+	ck_auto_buf struct ck_buf news = CK_BUF_INIT;
+	char *rest, *line;
+
+	ck_stage_news(rw->stage, &news);
+	for (rest = ck_buf_failed(&news) ? NULL : news.p; (line = strsep(&rest, "\n"));)
+		if (*line)
+			ck_log("%s", line);
+}
+
 int ck_rw_publish(struct ck_rw *rw, unsigned flags, struct ck_err *err)
 {
 	struct ck_publish_report report;
@@ -45,6 +56,7 @@ int ck_rw_publish(struct ck_rw *rw, unsigned flags, struct ck_err *err)
 	ck_rw_begin_progress(rw, &meter);
 	r = ck_stage_publish(rw->stage, flags, &report, err);
 	ck_rw_end_progress(rw);
+	ck_rw_tell_news(rw);
 	return r;
 }
 

@@ -43,6 +43,9 @@ void ck_rw_begin_progress(struct ck_rw *rw, struct ck_meter *meter);
 void ck_rw_end_progress(struct ck_rw *rw);
 void ck_rw_show_progress(void *rw, const char *what, uint64_t done, uint64_t total);
 
+/* Logs what the stage has to tell, if it is new. */
+void ck_rw_tell_news(struct ck_rw *rw);
+
 /* Publishes, with progress. flags: CK_PUBLISH_*. */
 int ck_rw_publish(struct ck_rw *rw, unsigned flags, struct ck_err *err);
 

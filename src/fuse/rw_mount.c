@@ -55,17 +55,6 @@ static int locate(const struct ck_mount *m, struct ck_location *ret, struct ck_e
 	return ret->prefix ? 0 : ck_fail_nomem(err, m->source);
 }
 
-static void log_lines(const char *text)
-{
-	while (*text) {
-		size_t n = strcspn(text, "\n");
-
-		if (n)
-			ck_log("%.*s", (int)n, text);
-		text += n + (text[n] == '\n');
-	}
-}
-
 static int open_stage(struct ck_mount *m, const struct paths *p, const char *holder,
 		      struct ck_err *err)
 {
@@ -103,7 +92,7 @@ static int open_stage(struct ck_mount *m, const struct paths *p, const char *hol
 	ck_rw_end_progress(rw);
 	m->rw = rw;
 	if (r == 0)
-		log_lines(ck_stage_notice(rw->stage));
+		ck_rw_tell_news(rw);
 	return r;
 }
 
@@ -130,6 +119,7 @@ static int finish(struct ck_mount *m, int r, struct ck_err *err)
 			log_left(m);
 		else
 			failed = ck_rw_publish(rw, 0, &late);
+		ck_rw_tell_news(rw);
 		if (ck_stage_close(rw->stage, &late) < 0 && failed == 0)
 			failed = -EIO;
 	}

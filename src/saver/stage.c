@@ -388,6 +388,15 @@ const char *ck_stage_notice(const struct ck_stage *s)
 	return s->notice.p ? s->notice.p : "";
 }
 
+void ck_stage_news(struct ck_stage *s, struct ck_buf *out)
+{
+	pthread_mutex_lock(&s->edit_lock);
+	if (s->notice.n > s->told)
+		ck_buf_add(out, s->notice.p + s->told, s->notice.n - s->told);
+	s->told = s->notice.n;
+	pthread_mutex_unlock(&s->edit_lock);
+}
+
 struct ck_model *ck_stage_model(const struct ck_stage *s)
 {
 	return s->model;

@@ -91,6 +91,8 @@ int ck_stage_close(struct ck_stage *s, struct ck_err *err);
 /* What to tell the user once it is open: journals set aside, edits recovered, a publish finished. A
  * line each, "" where there is nothing. */
 const char *ck_stage_notice(const struct ck_stage *s);
+/* Appends those lines of it that this has not given yet: some come to light with the first edit. */
+void ck_stage_news(struct ck_stage *s, struct ck_buf *out);
 /* What the journal that was found is about, when the checkpoint is only read. Appends a sentence
  * or nothing; never fails. vfs and prefix as in the options. */
 void ck_stage_pending(const struct ck_vfs *vfs, const char *prefix, struct ck_buf *out);

@@ -262,6 +262,7 @@ struct ck_stage {
 	uint64_t doubt_at;
 	uint32_t doubt_chain;
 	struct ck_buf notice;
+	size_t told; /* bytes of it that ck_stage_news() has given */
 	struct ck_last_publish last;
 };
 

@@ -345,6 +345,19 @@ published() {
 	"$CKPTCTL" discard "$P"
 	sound
 	has global_step <(old global_step)
+	# it turns up again: of no checkpoint any more, and told so
+	mkdir "$BATS_TEST_TMPDIR/fast"
+	edit -o commit=manual,journal="$BATS_TEST_TMPDIR/fast"
+	step 11111111
+	leave
+	mv "$P.ckptfuse-journal" pointer
+	edit -o journal="$BATS_TEST_TMPDIR/fast"
+	step 22222222
+	publish
+	grep "kept as $BATS_TEST_TMPDIR/fast/model.ckpt.ckptfuse-journal" "$LOG"
+	done_editing
+	published 22222222
+	sound
 }
 
 @test "publish=replace and publish=inplace" {
