@@ -222,7 +222,7 @@ print_machine() {
 	echo
 }
 
-print_head() {
-	echo "| what | ours | the peer's | ratio | goal | met |"
+print_head() { # [OURS PEER]
+	echo "| what | ${1:-ours} | ${2:-the peer's} | ratio | goal | met |"
 	echo "| --- | --- | --- | --- | --- | --- |"
 }
