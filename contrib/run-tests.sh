@@ -77,6 +77,10 @@ missing_for_tests() {
 	has_command ps || echo procps
 	has_command nm || echo binutils
 	has_command xz || echo xz-utils
+	# disks that are full, and disks that share blocks
+	PATH=$PATH:/usr/sbin has_command mkfs.ext4 || echo e2fsprogs
+	PATH=$PATH:/usr/sbin has_command mkfs.xfs || echo xfsprogs
+	PATH=$PATH:/usr/sbin has_command mkfs.btrfs || echo btrfs-progs
 	# what people edit with
 	has_command vim || echo vim
 	has_command ed || echo ed

@@ -96,6 +96,8 @@ int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err)
 		}
 		s->lock_file = f;
 		r = write_text(s, holder ? holder : "a program");
+		if (r == -ENOSPC || r == -EDQUOT)
+			r = 0; /* who is refused does not learn by whom; the lock holds */
 		if (r < 0)
 			ck_lock_drop(s);
 		break;
@@ -105,7 +107,7 @@ int ck_lock_take(struct ck_stage *s, const char *holder, struct ck_err *err)
 			       "make it first", s->prefix);
 	if (r < 0)
 		return ck_fail(err, CK_BUSY, -r, "%s: cannot be locked for editing: %s%s",
-			       s->lock_path, strerror(-r),
+			       path.p, strerror(-r),
 			       r == -EACCES || r == -EROFS || r == -EPERM ?
 				       ": open it read-only, or publish elsewhere with save=PREFIX" :
 				       "");

@@ -211,7 +211,7 @@ static uint64_t unfinished_rows(struct ck_stage *s, struct ck_buf *out)
 	return print_rows(&rows, out);
 }
 
-static int add_edited(void *arg, struct ck_ext *e)
+static int add_edited(void *arg, const struct ck_ext *e)
 {
 	uint64_t *bytes = arg;
 
@@ -241,7 +241,7 @@ static void add_cost(struct cost *cost, const struct ck_plan *p)
 			break;
 		case CK_ITEM_INPLACE: /* the slices of a variable stand together */
 			if (it->n != last)
-				ck_extmap_walk(it->n->now.content->map, add_edited,
+				ck_extmap_each(it->n->now.content->map, add_edited,
 					       &cost->in_place);
 			last = it->n;
 			break;

@@ -1,10 +1,11 @@
 /*
- * test_saver.c - the saver under power cuts: scripts by hand, and all sequences of three edits,
+ * test_saver.c - the saver under power cuts: scripts by hand, and all sequences of two edits,
  * with what they begin with (explore.h says how they are judged).
  *
  * Takes as many processes as there are processors. Environment, for a person:
  *   CK_CRASH_ONLY=TEXT      the scripts and sequences whose words contain it, with every failure
  *   CK_CRASH_WORKERS=N      so many processes
+ *   CK_CRASH_LENGTH=N       sequences of so many edits: 3 are ten times as many states
  *   CK_CRASH_DEEP=1         more power cuts for each call, and every state published (minutes)
  */
 #include "explore.h"
@@ -15,24 +16,11 @@
 
 #include <stdlib.h>
 
-/* Under the sanitizers everything takes five times as long, and what they look for is in the
- * shorter ones already. */
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SEQUENCE_LENGTH 2
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SEQUENCE_LENGTH 2
-#endif
-#ifndef SEQUENCE_LENGTH
-#define SEQUENCE_LENGTH 3
-#endif
-
 /* What is written by one process, and read by the one that waits for it. */
 static struct explore_result *results; /* scripts, then a row for each first letter */
 
 static struct explore_options options;
+static unsigned length = 2;
 static const char *only;
 static struct model *base;
 
@@ -50,13 +38,13 @@ static void explore_from(enum letter *letters, unsigned n, enum ck_publish_how h
 	with[n] = L_PUBLISH; /* so that each is published at last */
 	if (how == CK_PUBLISH_AUTO || writes) {
 		/* A shorter one is where a longer one was on its way. */
-		bool last = n >= SEQUENCE_LENGTH || saves;
+		bool last = n >= length || saves;
 
 		if (last && sequence_make(&q, base, with, n + (saves ? 0 : 1), how) &&
 		    (!only || strstr(q.text, only)))
 			explore(&q.script, &options, seen, r);
 	}
-	if (n >= SEQUENCE_LENGTH || saves)
+	if (n >= length || saves)
 		return;
 	for (unsigned l = 0; l < L_COUNT; l++) {
 		letters[n] = (enum letter)l;
@@ -118,6 +106,10 @@ int main(void)
 	double from;
 
 	only = getenv("CK_CRASH_ONLY");
+	if (getenv("CK_CRASH_LENGTH"))
+		length = (unsigned)atoi(getenv("CK_CRASH_LENGTH"));
+	if (length < 2 || length >= SEQUENCE_MAX)
+		length = 2;
 	if (getenv("CK_CRASH_DEEP"))
 		options = (struct explore_options){ .limits = ck_disk_many, .publish = 1,
 						    .again = 4 };

@@ -17,7 +17,7 @@ import tensorflow as tf
 import ckptnames
 import generate
 import harness
-from editing import Edited, Readers, Value, numpy_type, values_of
+from editing import Edited, Value, numpy_type
 from harness import ckptctl
 
 FIXTURES = ("saver", "sliced", "shards5", "strings", "shapes", "alltypes", "sliced-v1", "aligned")
