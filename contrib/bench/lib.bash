@@ -223,6 +223,7 @@ print_machine() {
 }
 
 print_head() { # [OURS PEER]
-	echo "| what | ${1:-ours} | ${2:-the peer's} | ratio | goal | met |"
+	local peer=${2:-"the peer's"}
+	echo "| what | ${1:-ours} | $peer | ratio | goal | met |"
 	echo "| --- | --- | --- | --- | --- | --- |"
 }
