@@ -95,24 +95,15 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	m->rw->direct_writes = conn->proto_major > 7 || conn->proto_minor >= DIRECT_SINCE;
 }
 
-static int add_bytes(void *arg, const struct ck_stage_var *v)
-{
-	uint64_t *bytes = arg;
-
-	if (!ck_add_u64(*bytes, v->nbytes, bytes))
-		*bytes = UINT64_MAX;
-	return 0;
-}
-
 /* Free is what is free where it is published to. */
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct ck_rw *rw = ck_rw_of(req);
 	struct statvfs below, st = { .f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255 };
-	uint64_t bytes = 0;
+	uint64_t count, bytes;
 
 	(void)ino;
-	ck_stage_each(rw->stage, add_bytes, &bytes, NULL);
+	ck_stage_totals(rw->stage, &count, &bytes);
 	st.f_blocks = bytes / 4096 + (bytes % 4096 != 0);
 	if (statvfs(rw->folder, &below) == 0) {
 		double scale = (double)below.f_frsize / 4096;

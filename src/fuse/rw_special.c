@@ -63,16 +63,6 @@ static void render_checkpoint(struct ck_mount *m, struct text *t)
 		ck_log("%s", err.text);
 }
 
-static int count_variable(void *arg, const struct ck_stage_var *v)
-{
-	struct ck_status *s = arg;
-
-	s->variables++;
-	if (!ck_add_u64(s->bytes, v->nbytes, &s->bytes))
-		s->bytes = UINT64_MAX;
-	return 0;
-}
-
 static void render_status(struct ck_mount *m, struct text *t)
 {
 	struct ck_status s = {
@@ -81,8 +71,7 @@ static void render_status(struct ck_mount *m, struct text *t)
 		.opened = m->rw->opened,
 	};
 
-	if (ck_stage_each(m->rw->stage, count_variable, &s, NULL) < 0)
-		t->out->failed = true;
+	ck_stage_totals(m->rw->stage, &s.variables, &s.bytes);
 	ck_status_begin(m, &s, t->out);
 	ck_stage_status(m->rw->stage, t->out);
 	if (t->out->n && t->out->p[t->out->n - 1] != '\n')

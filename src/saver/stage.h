@@ -216,6 +216,10 @@ struct ck_stage_var {
 int ck_stage_each(struct ck_stage *s, int (*fn)(void *arg, const struct ck_stage_var *v),
 		  void *arg, struct ck_err *err);
 
+/* How many there are, unfinished ones as well, and the bytes of their files, without looking into
+ * any. */
+void ck_stage_totals(struct ck_stage *s, uint64_t *variables, uint64_t *bytes);
+
 /* --- the saver -------------------------------------------------------------------------------- */
 
 /* Everything staged is durable in the journal when it returns 0. */

@@ -127,3 +127,40 @@ int ck_stage_each(struct ck_stage *s, int (*fn)(void *arg, const struct ck_stage
 	ck_buf_done(&e.name);
 	return r == -ENOMEM ? ck_fail_nomem(err, s->prefix) : r;
 }
+
+struct totals {
+	struct ck_model *m;
+	uint64_t count, bytes;
+};
+
+static void add_bytes(struct totals *t, uint64_t n)
+{
+	t->count++;
+	if (!ck_add_u64(t->bytes, n, &t->bytes))
+		t->bytes = UINT64_MAX;
+}
+
+static int add_untouched(void *arg, uint32_t var)
+{
+	struct totals *t = arg;
+	uint64_t n;
+
+	add_bytes(t, ck_var_size(t->m, var, &n, NULL) < 0 ? 0 : n);
+	return 0;
+}
+
+void ck_stage_totals(struct ck_stage *s, uint64_t *variables, uint64_t *bytes)
+{
+	struct totals t = { .m = s->model };
+
+	pthread_rwlock_rdlock(&s->state_lock);
+	for (struct ck_snode *n = s->nodes; n; n = n->all_next) {
+		if (n->is_dir && (n->entry || n == s->root))
+			ck_walk_untouched(s, n, add_untouched, &t);
+		else if (ck_snode_is_var(n) && (n->now.content || n->now.meta))
+			add_bytes(&t, n->now.content ? n->now.content->size : 0);
+	}
+	pthread_rwlock_unlock(&s->state_lock);
+	*variables = t.count;
+	*bytes = t.bytes;
+}
