@@ -909,7 +909,7 @@ static void test_aside(void)
 
 int main(void)
 {
-	tap_plan(92);
+	tap_plan(91);
 	test_all_types();
 	test_data_at();
 	test_callback();
