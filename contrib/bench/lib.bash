@@ -222,7 +222,8 @@ print_machine() {
 	echo
 }
 
-print_head() {
-	echo "| what | ours | the peer's | ratio | goal | met |"
+print_head() { # [OURS PEER]
+	local peer=${2:-"the peer's"}
+	echo "| what | ${1:-ours} | $peer | ratio | goal | met |"
 	echo "| --- | --- | --- | --- | --- | --- |"
 }

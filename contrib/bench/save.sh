@@ -116,7 +116,7 @@ measure_edit() {
 	sample edit.peak peak
 	unmount
 	# The checksum that followed from the old one must be that of what is there now.
-	[ -z "${BENCH_VERIFY-}" ] || "$ckptctl" verify "$data/huge" >/dev/null
+	"$ckptctl" verify "$data/huge" >/dev/null
 	rm -f "$data"/huge.*
 	[ -n "$tensorflow" ] || return 0
 	say "TensorFlow saves $mib MiB"
@@ -196,7 +196,7 @@ times_written() { # BEFORE
 
 # ---- what a FUSE program can do ----
 
-settings=("cached" "cached ahead" "direct" "direct ahead" "writeback" "writeback ahead" "direct splice ahead"
+settings=("cached" "cached ahead" "cached killpriv ahead" "direct" "direct ahead" "writeback" "writeback ahead" "direct splice ahead"
 	"direct small ahead" "direct single ahead" "direct clone ahead" "direct allocate ahead")
 
 measure_settings() {
@@ -437,7 +437,7 @@ if has_part again; then
 fi
 if has_part settings; then
 	printf '\ncp and fsync through a FUSE program that does nothing else, against cp to the disk:\n\n'
-	print_head
+	print_head "the floor" "the disk"
 	for setting in "${settings[@]}"; do
 		row "$setting" "set.${setting// /_}" set.native "$size" ""
 	done

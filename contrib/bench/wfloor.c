@@ -11,6 +11,7 @@
  *     small       requests of at most 128 KiB, not 1 MiB
  *     single      one thread
  *     clone       a device handle for each thread
+ *     killpriv    what a write does to a file's modes is our business (FUSE_CAP_HANDLE_KILLPRIV)
  *     ahead       every 8 MiB the disk is told to begin
  *     allocate    the place on the disk is reserved when the file is opened
  */
@@ -35,7 +36,8 @@
 
 static int backing;
 static off_t begin, size, ahead; /* of the file; ahead: up to where the disk was told */
-static bool direct, writeback, piped, small, single, clone_fd, tell, allocate;
+static bool direct, writeback, piped, small, single, clone_fd, tell, allocate,
+	killpriv;
 
 static const struct {
 	const char *name;
@@ -43,7 +45,7 @@ static const struct {
 } settings[] = {
 	{ "direct", &direct }, { "writeback", &writeback }, { "splice", &piped },
 	{ "small", &small },   { "single", &single },	    { "clone", &clone_fd },
-	{ "ahead", &tell },    { "allocate", &allocate },
+	{ "ahead", &tell },    { "allocate", &allocate }, { "killpriv", &killpriv },
 };
 
 static void fill_stat(fuse_ino_t ino, struct stat *st)
@@ -70,6 +72,8 @@ static void op_init(void *arg, struct fuse_conn_info *conn)
 	conn->want |= conn->capable & FUSE_CAP_ATOMIC_O_TRUNC;
 	if (piped)
 		conn->want |= conn->capable & spliced;
+	if (killpriv)
+		conn->want |= conn->capable & FUSE_CAP_HANDLE_KILLPRIV;
 	if (writeback)
 		conn->want |= conn->capable & FUSE_CAP_WRITEBACK_CACHE;
 }

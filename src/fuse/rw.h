@@ -7,7 +7,8 @@
  *
  * The kernel is told to remember neither names nor attributes, since files change each other here
  * (V.json has V's size in it). It keeps pages of V and of scratch files, which nobody but it writes
- * to; V.json and the files of .ckptfuse are direct_io.
+ * to; V.json and the files of .ckptfuse are direct_io, and so is a handle that can only write,
+ * where the kernel keeps its pages right about that (rw.c).
  *
  * Inode numbers are the stage's, but for .ckptfuse and what is in it (rw_special.h).
  */

@@ -47,6 +47,12 @@ void state_init(struct state *s)
 	}
 }
 
+void state_done(struct state *s)
+{
+	for (int i = 0; i < NAMES; i++)
+		free(s->v[i].p);
+}
+
 static void move(struct state *s, int from, int to)
 {
 	struct file f = s->v[to];

@@ -57,6 +57,7 @@ struct state {
 int64_t now_ns(void);
 void fill(uint8_t *p, size_t n, uint64_t seed);
 void state_init(struct state *s);
+void state_done(struct state *s);
 void state_apply(struct state *s, const struct op *o);
 /* What is in the folder now; false where something cannot be read. */
 bool state_read(struct state *s, const char *folder);

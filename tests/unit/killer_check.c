@@ -224,6 +224,8 @@ int killer_check(int argc, char **argv)
 			if (promises(&w->ops[k]) && w->ops[k].begin > promised)
 				promised = w->ops[k].begin;
 	}
+	state_done(&s);
+	state_done(&there);
 	if (some_moment(promised))
 		return 0;
 	explain(promised);

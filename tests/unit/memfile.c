@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define SECTOR 512
@@ -21,6 +23,7 @@ struct memdisk_inode {
 	struct content seen, disk;
 	struct content dirty; /* a byte for each of seen: to be written */
 	bool size_dirty;
+	char xattr[64]; /* the only one, by its name; "": none. Never on the disk */
 };
 
 struct memdisk_name {
@@ -306,16 +309,27 @@ static ssize_t no_copy(struct ck_vfile *dst, uint64_t dst_off, struct ck_vfile *
 	return -EOPNOTSUPP;
 }
 
-static int no_setxattr(struct ck_vfile *f, const char *name, const void *value, size_t n)
+/* That it is there is all that is remembered, and is lost in a crash. */
+static int do_setxattr(struct ck_vfile *f, const char *name, const void *value, size_t n)
 {
-	(void)f, (void)name, (void)value, (void)n;
-	return -EOPNOTSUPP;
+	struct handle *h = (struct handle *)f;
+	int r = whole_fault(h->d);
+
+	(void)value, (void)n;
+	if (r == 0)
+		snprintf(h->i->xattr, sizeof(h->i->xattr), "%s", name);
+	return r;
 }
 
-static ssize_t no_getxattr(struct ck_vfile *f, const char *name, void *value, size_t room)
+static ssize_t do_getxattr(struct ck_vfile *f, const char *name, void *value, size_t room)
 {
-	(void)f, (void)name, (void)value, (void)room;
-	return -EOPNOTSUPP;
+	struct handle *h = (struct handle *)f;
+	int r = whole_fault(h->d);
+
+	(void)value, (void)room;
+	if (r < 0)
+		return r;
+	return strcmp(h->i->xattr, name) == 0 ? 1 : -ENODATA;
 }
 
 static int do_stat(const struct ck_vfs *v, const char *path, struct ck_vstat *ret)
@@ -417,8 +431,8 @@ struct memdisk *memdisk_new(void)
 		.lock = do_lock,
 		.clone = no_clone,
 		.copy = no_copy,
-		.setxattr = no_setxattr,
-		.getxattr = no_getxattr,
+		.setxattr = do_setxattr,
+		.getxattr = do_getxattr,
 		.stat = do_stat,
 		.lstat = do_stat,
 		.readlink = do_readlink,
@@ -470,6 +484,13 @@ void memdisk_put(struct memdisk *d, const char *path, const void *p, size_t n)
 	name->dirty = false;
 }
 
+bool memdisk_xattr(struct memdisk *d, const char *path)
+{
+	struct memdisk_inode *i = inode_of(d, path);
+
+	return i && i->xattr[0];
+}
+
 struct ck_span memdisk_get(struct memdisk *d, const char *path)
 {
 	struct memdisk_inode *i = inode_of(d, path);
@@ -503,8 +524,10 @@ static void crash_file(struct memdisk_inode *i, enum memdisk_loss keep, unsigned
 
 void memdisk_crash(struct memdisk *d, enum memdisk_loss keep, unsigned seed)
 {
-	for (struct memdisk_inode *i = d->inodes; i; i = i->next)
+	for (struct memdisk_inode *i = d->inodes; i; i = i->next) {
 		crash_file(i, keep, &seed);
+		i->xattr[0] = '\0';
+	}
 	for (struct memdisk_name *n = d->names; n; n = n->next) {
 		if (n->dirty && (keep == MEMDISK_ALL || (keep == MEMDISK_SOME && coin(&seed))))
 			n->disk = n->seen;

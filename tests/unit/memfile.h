@@ -44,6 +44,7 @@ void memdisk_free(struct memdisk *d); /* files may still be open; they are not u
 void memdisk_put(struct memdisk *d, const char *path, const void *p, size_t n);
 /* A file as programs see it; p is NULL where there is none. */
 struct ck_span memdisk_get(struct memdisk *d, const char *path);
+bool memdisk_xattr(struct memdisk *d, const char *path); /* whether it has one */
 
 /* The power fails. Open files are not used again. */
 void memdisk_crash(struct memdisk *d, enum memdisk_loss keep, unsigned seed);

@@ -37,12 +37,13 @@ static void test_cuts(void)
 	for (unsigned i = 0; make_record(i, &r); i++) {
 		struct ck_buf ck_auto_buf b = CK_BUF_INIT;
 		/* Their data is what is left of the payload. */
-		bool open_ended = r.type == CK_REC_WRITE || r.type == CK_REC_META;
+		bool open_ended = r.type == CK_REC_WRITE || r.type == CK_REC_META ||
+				  r.type == CK_REC_CREATE || r.type == CK_REC_RENAME;
 		uint8_t *copy;
 
 		ck_record_encode_head(&r, &b);
 		if (open_ended)
-			b.n -= r.type == CK_REC_META ? r.data.n : 0;
+			b.n -= r.type == CK_REC_WRITE ? 0 : r.data.n;
 		for (size_t n = 0; n < b.n; n++) {
 			copy = malloc(n ? n : 1); /* so that a sanitizer sees overruns */
 			memcpy(copy, b.p, n);
