@@ -131,21 +131,57 @@ int ck_discard_all(struct ck_stage *s, struct ck_err *err)
 
 /* --- one path -------------------------------------------------------------------------------- */
 
+/* A new folder in the place of one that comes back: what is in it is in that one then. */
+static int move_in(struct ck_stage *s, struct ck_snode *from, struct ck_snode *to)
+{
+	for (struct ck_sentry *e = from->children; e; e = e->next) {
+		struct ck_snode *n = e->node;
+		struct ck_sentry *at = n ? ck_sentry_make(s, to, e->name, strlen(e->name)) : NULL;
+
+		if (!n)
+			continue;
+		if (!at)
+			return -ENOMEM;
+		if (at->node) /* cannot be: it was deleted, so it is empty */
+			return -EEXIST;
+		unlink_quietly(s, n);
+		ck_snode_link(s, n, at);
+	}
+	unlink_quietly(s, from);
+	return 0;
+}
+
+static int make_way(struct ck_stage *s, struct ck_snode *dir)
+{
+	const char *name = dir->pub.name;
+	struct ck_sentry *e = ck_sentry_find(s, dir->pub.dir, name, strlen(name));
+	struct ck_snode *is = e ? e->node : NULL;
+	struct ck_found f;
+
+	if (!is && ck_other_spelling(s, dir->pub.dir, name, &f)) {
+		is = f.node;
+		if (!is)
+			return -EEXIST;
+	}
+	if (!is)
+		return 0;
+	return is->is_dir && !is->pub.dir ? move_in(s, is, dir) : -EEXIST;
+}
+
 /* Folders that are deleted are still there as nodes, and what was published in them says so: with
  * the first thing that goes back, they do. */
 static int revive(struct ck_stage *s, struct ck_snode *dir, struct ck_err *err)
 {
 	char quoted[CK_QUOTE_ROOM];
-	struct ck_found f;
 	int r;
 
 	if (dir->entry || dir == s->root)
 		return 0;
 	r = dir->pub.dir ? revive(s, dir->pub.dir, err) : -ENOENT;
 	if (r == 0)
-		r = ck_other_spelling(s, dir->pub.dir, dir->pub.name, &f) ?
-			    -EEXIST :
-			    relink(s, dir, dir->pub.dir, dir->pub.name);
+		r = make_way(s, dir);
+	if (r == 0)
+		r = relink(s, dir, dir->pub.dir, dir->pub.name);
 	if (r == -EEXIST)
 		ck_fail(err, CK_USAGE, EEXIST, "%s: the folder %s cannot come back: something else has "
 			"its name now: discard that first", s->prefix,
@@ -308,11 +344,29 @@ static bool is_called(const char *folder, const char *name)
 	return strncmp(folder, name, n) == 0 && (!name[n] || strcmp(name + n, ".d") == 0);
 }
 
-/* A folder by its name in another, as a node; a deleted one where there is no other. */
+/* A folder by what it is published as, which is deleted or lies elsewhere now; or NULL. */
+static struct ck_snode *find_gone(struct ck_stage *s, const struct ck_snode *dir, const char *name)
+{
+	for (struct ck_snode *n = s->nodes; n; n = n->all_next)
+		if (n->is_dir && n->pub.dir == dir && is_called(n->pub.name, name))
+			return n;
+	return NULL;
+}
+
+/* The folder that is published where a new one is, if that is deleted; else the folder itself. */
+static struct ck_snode *published(struct ck_stage *s, struct ck_snode *dir)
+{
+	struct ck_snode *was = dir->pub.dir ? NULL : ck_dir_before(s, dir);
+
+	return was && was->pub.dir && !was->entry ? was : dir;
+}
+
+/* A folder by its name in another, as a node; one that was published so where there is no other. */
 static int find_folder(struct ck_stage *s, struct ck_snode *dir, struct ck_span name,
 		       struct ck_snode **ret, struct ck_err *err)
 {
 	struct ck_buf ck_auto_buf text = CK_BUF_INIT;
+	struct ck_snode *gone;
 	struct ck_found f;
 	int r;
 
@@ -326,13 +380,10 @@ static int find_folder(struct ck_stage *s, struct ck_snode *dir, struct ck_span 
 		return ck_found_node(s, &f, ret, err);
 	if (!name.n || (r != -ENOENT && r != -ENOTDIR))
 		return r;
-	for (struct ck_snode *n = s->nodes; n; n = n->all_next) {
-		if (n->is_dir && !n->entry && n->pub.dir == dir && is_called(n->pub.name, text.p)) {
-			*ret = n;
-			return 0;
-		}
-	}
-	return r;
+	gone = find_gone(s, published(s, dir), text.p);
+	if (gone)
+		*ret = gone;
+	return gone ? 0 : r;
 }
 
 /* Nothing but an entry says that a variable of the opened tree is gone. */
@@ -355,6 +406,17 @@ static int discard_whiteout(struct ck_stage *s, struct ck_snode *dir, const stru
 	ck_sentry_maybe_free(s, e);
 	*any = true;
 	return 0;
+}
+
+/* Of a folder that was made anew what is in it goes first, and then the old one comes back. */
+static int discard_tree(struct ck_stage *s, struct ck_snode *dir, bool *any, struct ck_err *err)
+{
+	struct ck_snode *was = published(s, dir);
+	int r = discard_below(s, dir, any, err);
+
+	if (r == 0 && was != dir)
+		r = discard_below(s, was, any, err);
+	return r;
 }
 
 int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err)
@@ -388,10 +450,10 @@ int ck_discard_node(struct ck_stage *s, struct ck_span path, struct ck_err *err)
 		r = go_back(s, n, err);
 	}
 	if (r == 0)
-		r = n && n->is_dir ? discard_below(s, n, &any, err) :
-				     discard_file(s, n, dir, name.p, &any, err);
+		r = n && n->is_dir ? discard_tree(s, n, &any, err) :
+				     discard_file(s, n, published(s, dir), name.p, &any, err);
 	if (r == 0)
-		r = discard_whiteout(s, dir, &name, &any, err);
+		r = discard_whiteout(s, published(s, dir), &name, &any, err);
 	return r == 0 && !any ? -ENOENT : r;
 }
 

@@ -63,13 +63,32 @@ int ck_entry_for(struct ck_stage *s, struct ck_snode *dir, const char *name,
 	return *ret ? 0 : ck_fail_nomem(err, s->prefix);
 }
 
+struct ck_snode *ck_dir_before(const struct ck_stage *s, const struct ck_snode *dir)
+{
+	const struct ck_sentry *e = dir->entry;
+	const struct ck_snode *above;
+
+	if (!e || (e->gone && e->gone != dir))
+		return e ? e->gone : NULL;
+	above = ck_dir_before(s, e->dir);
+	e = above ? ck_sentry_find(s, above, e->name, strlen(e->name)) : NULL;
+	return e && e->gone != dir ? e->gone : NULL;
+}
+
 /* What a new file of that name is: the metadata of the variable that was last called so, with a
- * reference, or NULL. */
+ * reference, or NULL. It may have been so in a folder that was removed and made again. */
 struct ck_varmeta *ck_last_meta(struct ck_stage *s, const struct ck_sentry *e, bool *suffixed)
 {
 	struct ck_varmeta *meta = NULL;
+	const struct ck_snode *before;
 
 	if (ck_name_is_scratch(e->name))
+		return NULL;
+	if (!e->last && e->base == CK_NO_NODE) {
+		before = ck_dir_before(s, e->dir);
+		e = before ? ck_sentry_find(s, before, e->name, strlen(e->name)) : NULL;
+	}
+	if (!e)
 		return NULL;
 	if (e->last) {
 		*suffixed = e->last_suffixed;
@@ -276,6 +295,7 @@ int ck_do_rmdir(struct ck_stage *s, struct ck_snode *dir, const char *name, stru
 	if (r < 0)
 		return r;
 	ck_snode_touch(dir);
+	n->entry->gone = n;
 	ck_snode_unlink(s, n);
 	return 0;
 }

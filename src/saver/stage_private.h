@@ -97,6 +97,7 @@ struct ck_sentry {
 	char *name; /* as spelt, without the .json */
 	struct ck_snode *node; /* NULL: nothing is there */
 	struct ck_varmeta *last; /* that of the variable that was there, for the next one */
+	struct ck_snode *gone; /* the folder that was there last, and was removed; or NULL */
 	bool last_suffixed;
 	uint32_t base; /* no node, and the opened tree has one: which */
 	bool base_dir; /* it is the folder */
@@ -471,6 +472,8 @@ bool ck_other_spelling(struct ck_stage *s, struct ck_snode *dir, const char *nam
 /* What a new file of that name is: the metadata of the variable that was last called so, with a
  * reference, or NULL. */
 struct ck_varmeta *ck_last_meta(struct ck_stage *s, const struct ck_sentry *e, bool *suffixed);
+/* The folder that had this one's place before it, and was removed; NULL: none is known. */
+struct ck_snode *ck_dir_before(const struct ck_stage *s, const struct ck_snode *dir);
 void ck_snode_attr(struct ck_stage *s, struct ck_snode *n, enum ck_stage_kind kind,
 		   struct stat *ret);
 int ck_stage_data_open(struct ck_stage *s, struct ck_err *err); /* P.ckptfuse-data */

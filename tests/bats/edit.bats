@@ -394,8 +394,16 @@ start_over() {
 	[ "$(unfinished)" = dense/kernel ]
 	bytes 128 >kernel
 	cp kernel "$MNT/dense/kernel"
+	# and where its folder was deleted, too
+	bytes 192 >other
+	rm -r "$MNT/dense_1"
+	mkdir -p "$MNT/dense_1/kernel.d"
+	cp other "$MNT/dense_1/kernel"
+	cp other "$MNT/dense_1/kernel.d/Adam"
 	done_editing
 	sound
+	is dense_1/kernel float32 "[8,6]"
+	is dense_1/kernel/Adam float32 "[8,6]"
 	is dense/bias float32 "[8]"
 	has dense/bias new
 	has dense/kernel kernel

@@ -492,6 +492,43 @@ published() {
 	[ "$(sha256sum <"$P.index")" = "$(sha256sum <"$DATA/saver/model.ckpt-100.index")" ]
 }
 
+@test "discard in a folder that was deleted and made anew, or renamed" {
+	edit
+	cp -r "$MNT/dense" copy
+	rm -r "$MNT/dense"
+	cp -r copy "$MNT/dense"
+	bytes 32 >"$MNT/dense/bias"
+	bytes 32 >"$MNT/dense/bias.d/Adam"
+	[ "$(jq -r '.staged[].edit' "$STATUS" | sort -u)" = replaced ]
+	"$CKPTCTL" discard "$MNT" dense/bias dense/kernel/Adam
+	cmp "$MNT/dense/bias" <(old dense/bias)
+	cmp "$MNT/dense/bias.d/Adam" <(bytes 32)
+	[ "$(jq -c '[.staged[].name]' "$STATUS")" = \
+		'["dense/bias/Adam","dense/bias/Adam_1","dense/kernel","dense/kernel/Adam_1"]' ]
+	sync "$MNT/global_step"
+	crash
+	edit
+	[ "$(jq -c '[.staged[].name]' "$STATUS")" = \
+		'["dense/bias/Adam","dense/bias/Adam_1","dense/kernel","dense/kernel/Adam_1"]' ]
+	cmp "$MNT/dense/bias.d/Adam" <(bytes 32)
+	# the folder itself, with what is new in it
+	: >"$MNT/dense/new"
+	echo dense >"$MNT/.ckptfuse/discard"
+	[ "$(jq -c .staged "$STATUS")" = "[]" ]
+	[ ! -e "$MNT/dense/new" ]
+	cmp "$MNT/dense/bias.d/Adam" <(old dense/bias/Adam)
+	# by the name that it has where it is published
+	mv "$MNT/dense" "$MNT/layer"
+	rm "$MNT/layer/bias"
+	"$CKPTCTL" discard "$MNT" dense/bias
+	cmp "$MNT/layer/bias" <(old dense/bias)
+	[ "$(jq -c '[.staged[].name]' "$STATUS")" = '["layer/"]' ]
+	echo all >"$MNT/.ckptfuse/discard"
+	done_editing
+	sound
+	[ "$(sha256sum <"$P.index")" = "$(sha256sum <"$DATA/saver/model.ckpt-100.index")" ]
+}
+
 @test "discard what has been written to, and go on" {
 	edit
 	bytes 32 >"$MNT/dense/bias"
