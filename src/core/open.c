@@ -136,8 +136,8 @@ static int open_index(const struct files *f, unsigned flags, struct ck_model **r
 
 #define TRIES 8 /* a publish may come to its end while we look */
 
-/* *lost: the journal cannot be reached, so that nobody knows whether the files are half of a publish
- * (or a writer took it away just now: then it is so no more when asked again). */
+/* *lost: the journal cannot be reached, so that nobody knows whether the files are half of a
+ * publish (or a writer took it away just now: then it is so no more when asked again). */
 static int open_through_journal(const struct ck_vfs *vfs, const char *prefix, unsigned flags,
 				bool *again, struct ck_err *lost, struct ck_model **ret,
 				struct ck_err *err)
