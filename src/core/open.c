@@ -154,7 +154,8 @@ static int open_through_journal(const struct ck_vfs *vfs, const char *prefix, un
 		*lost = why;
 		return r;
 	}
-	/* What else is wrong with a journal is the affair of who wants to write; unless it is needed. */
+	/* What else is wrong with a journal is the affair of who wants to write, unless it is
+	 * needed. */
 	if (r < 0 || p.state != CK_PENDING_COMMITTED) {
 		ck_pending_done(&p);
 		return open_index(&f, flags, ret, err);
