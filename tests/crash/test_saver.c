@@ -1,11 +1,11 @@
 /*
- * test_saver.c - the saver under power cuts: scripts by hand, and all sequences of two edits,
+ * test_saver.c - the saver under power cuts: scripts by hand, and all sequences of three edits,
  * with what they begin with (explore.h says how they are judged).
  *
  * Takes as many processes as there are processors. Environment, for a person:
  *   CK_CRASH_ONLY=TEXT      the scripts and sequences whose words contain it, with every failure
  *   CK_CRASH_WORKERS=N      so many processes
- *   CK_CRASH_LENGTH=N       sequences of so many edits: 3 are ten times as many states
+ *   CK_CRASH_LENGTH=N       sequences of so many edits, 2 or 3
  *   CK_CRASH_DEEP=1         more power cuts for each call, and every state published (minutes)
  */
 #include "explore.h"
@@ -16,11 +16,24 @@
 
 #include <stdlib.h>
 
+/* Under the sanitizers everything takes five times as long, and what they look for is in the
+ * shorter ones already. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SEQUENCE_LENGTH 2
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SEQUENCE_LENGTH 2
+#endif
+#endif
+#ifndef SEQUENCE_LENGTH
+#define SEQUENCE_LENGTH 3
+#endif
+
 /* What is written by one process, and read by the one that waits for it. */
 static struct explore_result *results; /* scripts, then a row for each first letter */
 
 static struct explore_options options;
-static unsigned length = 2;
+static unsigned length = SEQUENCE_LENGTH;
 static const char *only;
 static struct model *base;
 
@@ -109,7 +122,7 @@ int main(void)
 	if (getenv("CK_CRASH_LENGTH"))
 		length = (unsigned)atoi(getenv("CK_CRASH_LENGTH"));
 	if (length < 2 || length >= SEQUENCE_MAX)
-		length = 2;
+		length = SEQUENCE_LENGTH;
 	if (getenv("CK_CRASH_DEEP"))
 		options = (struct explore_options){ .limits = ck_disk_many, .publish = 1,
 						    .again = 4 };
